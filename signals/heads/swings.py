@@ -1,4 +1,4 @@
-"""Confirmed swing points: the highs and lows that chart readers draw levels through, known only once confirmed. Pure."""
+"""Confirmed swing points: the highs and lows that levels are drawn through, known only once confirmed. Pure."""
 
 from dataclasses import dataclass
 
@@ -11,10 +11,10 @@ KEPT = 4  # swings remembered a side: three shoulders of a head and shoulders, a
 
 @dataclass(frozen=True)
 class Side:
-    """The last confirmed swings of one side as seen from each bar; arrays of shape (KEPT, bars), NaN before there are any.
+    """The last confirmed swings of one side as seen from each bar; shape (KEPT, bars), NaN before there are any.
 
-    Row 0 is the last one, row 1 the one before it, and so on. `ages` counts bars since the swing bar itself, so an age is
-    never below the bars that its confirmation takes. `confirmed` (bars,) is True where row 0 has just been confirmed.
+    Row 0 is the last one, row 1 the one before it, and so on. `ages` counts bars since the swing bar itself, so an
+    age is never below the bars that its confirmation takes. `confirmed` (bars,): row 0 has just been confirmed.
     """
 
     prices: FloatArray
@@ -23,19 +23,23 @@ class Side:
 
     @property
     def price(self) -> FloatArray:
-        return self.prices[0]
+        found: FloatArray = self.prices[0]
+        return found
 
     @property
     def age(self) -> FloatArray:
-        return self.ages[0]
+        found: FloatArray = self.ages[0]
+        return found
 
     @property
     def earlier_price(self) -> FloatArray:
-        return self.prices[1]
+        found: FloatArray = self.prices[1]
+        return found
 
     @property
     def earlier_age(self) -> FloatArray:
-        return self.ages[1]
+        found: FloatArray = self.ages[1]
+        return found
 
 
 @dataclass(frozen=True)
