@@ -1,0 +1,100 @@
+"""Momentum: how fast price moves and how far it stands in its recent range.
+
+A market that has not moved is an observation, not a missing value: every bounded oscillator stands at its neutral
+point there (RSI, stochastic and ultimate 50, Williams -50, CCI, CMO and TSI 0, mass index 25).
+"""
+
+from functools import partial
+
+import numpy as np
+import talib
+
+from signals.indicators.base import FloatArray, Indicator
+from signals.indicators.primitives import ratio, rolling_sum
+
+STOCHASTIC_PERIOD = 14
+STOCHASTIC_LOOKBACK = 17
+ULTIMATE_WEIGHTS = ((7, 4.0), (14, 2.0), (28, 1.0))
+
+
+def rsi(close: FloatArray, *, period: int) -> FloatArray:
+    """Relative strength index with Wilder's smoothing, 0 to 100, shape (n,), 50 while nothing has moved (Wilder, 1978).
+
+    TA-Lib says 0 for "no move yet" as well as for "only falls". Turned upside down a fall reads 100, no move still 0.
+    """
+    index = talib.RSI(close, period)
+    unmoved = index == 0
+    if unmoved.any():
+        index[unmoved & (talib.RSI(-close, period) == 0)] = 50.0
+    return index
+
+
+def range_position(high: FloatArray, low: FloatArray, close: FloatArray) -> FloatArray:
+    """Where the close stands in the 14-bar range, 0 at the low to 1 at the high, shape (n,), 0.5 in a range of zero."""
+    top, bottom = talib.MAX(high, STOCHASTIC_PERIOD), talib.MIN(low, STOCHASTIC_PERIOD)
+    return ratio(close - bottom, top - bottom, at_zero=0.5)
+
+
+def mean_of_three(values: FloatArray) -> FloatArray:
+    """Simple mean of the last three rows, shape (n,)."""
+    return rolling_sum(values, 3) / 3
+
+
+def stochastic_k(high: FloatArray, low: FloatArray, close: FloatArray) -> FloatArray:
+    """Slow %K: mean of three of the 14-bar range position, 0 to 100, shape (n,) (Lane, 1984; TA-Lib STOCH).
+
+    Starts with %D, as in TA-Lib. A range of zero counts as 50; TA-Lib's 0 would read as deeply oversold.
+    """
+    slow_k = mean_of_three(100 * range_position(high, low, close))
+    slow_k[:STOCHASTIC_LOOKBACK] = np.nan
+    return slow_k
+
+
+def stochastic_d(high: FloatArray, low: FloatArray, close: FloatArray) -> FloatArray:
+    """Slow %D: mean of three of slow %K, 0 to 100, shape (n,) (Lane, 1984; TA-Lib STOCH)."""
+    return mean_of_three(mean_of_three(100 * range_position(high, low, close)))
+
+
+def williams_r(high: FloatArray, low: FloatArray, close: FloatArray) -> FloatArray:
+    """Williams %R, -100 at the 14-bar low to 0 at its high, shape (n,), -50 in a range of zero (Williams, 1973)."""
+    return 100 * range_position(high, low, close) - 100
+
+
+def ultimate_oscillator(high: FloatArray, low: FloatArray, close: FloatArray) -> FloatArray:
+    """Buying pressure over true range at 7, 14 and 28 bars, weighted 4:2:1, 0 to 100, shape (n,) (Williams, 1985).
+
+    A span without any true range counts as half; TA-Lib's 0 would read as deeply oversold.
+    """
+    before = np.full(len(close), np.nan)
+    before[1:] = close[:-1]
+    true_low = np.minimum(low, before)
+    pressure, true_range = close - true_low, np.maximum(high, before) - true_low
+    total = np.zeros(len(close))
+    for period, weight in ULTIMATE_WEIGHTS:
+        total += weight * ratio(rolling_sum(pressure, period), rolling_sum(true_range, period), at_zero=0.5)
+    return 100 * total / 7
+
+
+CLOSE = ("close",)
+HIGH_LOW = ("high", "low")
+HIGH_LOW_CLOSE = ("high", "low", "close")
+
+INDICATORS: list[Indicator] = [
+    Indicator("rsi_7", CLOSE, partial(rsi, period=7), lookback=7),
+    Indicator("rsi_14", CLOSE, partial(rsi, period=14), lookback=14),
+    Indicator("rsi_21", CLOSE, partial(rsi, period=21), lookback=21),
+    Indicator("rsi_28", CLOSE, partial(rsi, period=28), lookback=28),
+    Indicator("stoch_k", HIGH_LOW_CLOSE, stochastic_k, lookback=STOCHASTIC_LOOKBACK),
+    Indicator("stoch_d", HIGH_LOW_CLOSE, stochastic_d, lookback=STOCHASTIC_LOOKBACK),
+    Indicator("williams_r_14", HIGH_LOW_CLOSE, williams_r, lookback=13),
+    Indicator("cci_20", HIGH_LOW_CLOSE, partial(talib.CCI, timeperiod=20), lookback=19),
+    Indicator("cmo_14", CLOSE, partial(talib.CMO, timeperiod=14), lookback=14),
+    Indicator("trix_15", CLOSE, partial(talib.TRIX, timeperiod=15), lookback=43),
+    Indicator("ultimate_osc", HIGH_LOW_CLOSE, ultimate_oscillator, lookback=28),
+    Indicator("roc_9", CLOSE, partial(talib.ROC, timeperiod=9), lookback=9),
+    Indicator("roc_12", CLOSE, partial(talib.ROC, timeperiod=12), lookback=12),
+    Indicator("roc_25", CLOSE, partial(talib.ROC, timeperiod=25), lookback=25),
+    Indicator("tsi", CLOSE, partial(talib.TSI, firstperiod=25, secondperiod=13), lookback=37),
+    Indicator("awesome_osc", HIGH_LOW, partial(talib.AO, fastperiod=5, slowperiod=34), lookback=33),
+    Indicator("mass_index", HIGH_LOW, partial(talib.MASSI, fastperiod=9, slowperiod=25), lookback=40),
+]

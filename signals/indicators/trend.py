@@ -1,0 +1,101 @@
+"""Trend: where price is heading and how firmly. Prices in quote currency unless the docstring says percent."""
+
+from functools import partial
+from math import isqrt
+
+import talib
+
+from signals.indicators.base import FloatArray, Indicator
+
+PPO_SIGNAL_PERIOD = 9
+
+
+def macd_line(close: FloatArray) -> FloatArray:
+    """EMA 12 less EMA 26, shape (n,), in price units (Appel, 1979; TA-Lib MACD).
+
+    TA-Lib seeds both averages on the same bar and starts all three MACD series together, hence a lookback of 33.
+    """
+    return talib.MACD(close, 12, 26, 9)[0]
+
+
+def macd_signal(close: FloatArray) -> FloatArray:
+    """EMA 9 of the MACD line, shape (n,), in price units (TA-Lib MACD)."""
+    return talib.MACD(close, 12, 26, 9)[1]
+
+
+def macd_histogram(close: FloatArray) -> FloatArray:
+    """MACD line less its signal, shape (n,), in price units (TA-Lib MACD)."""
+    return talib.MACD(close, 12, 26, 9)[2]
+
+
+def aroon_up(high: FloatArray, low: FloatArray) -> FloatArray:
+    """How recent the 25-bar high is, 0 to 100, shape (n,); from highs, never closes (Chande, 1995; TA-Lib AROON).
+
+    Of equal highs the latest counts, so a flat market has both lines at 100 and their difference at 0.
+    """
+    return talib.AROON(high, low, 25)[1]
+
+
+def aroon_down(high: FloatArray, low: FloatArray) -> FloatArray:
+    """How recent the 25-bar low is, 0 to 100, shape (n,); from lows, never closes (Chande, 1995; TA-Lib AROON)."""
+    return talib.AROON(high, low, 25)[0]
+
+
+def ppo_line(close: FloatArray) -> FloatArray:
+    """EMA 12 over EMA 26, less one, in percent, shape (n,): the MACD without a price unit (TA-Lib PPO)."""
+    # Said outright, since the default was a simple average for years; the stubs forget to export the name.
+    return talib.PPO(close, 12, 26, talib.MA_Type.EMA)  # type: ignore[attr-defined]
+
+
+def ppo_signal(close: FloatArray) -> FloatArray:
+    """EMA 9 of the PPO line, in percent, shape (n,)."""
+    return talib.EMA(ppo_line(close), PPO_SIGNAL_PERIOD)
+
+
+def hull(close: FloatArray, *, period: int) -> FloatArray:
+    """Hull moving average, shape (n,), in price units, from weighted averages throughout (Hull, 2005).
+
+    Half period and square root are rounded down, as in TA-Lib's HMA, which agrees.
+    """
+    half, full = talib.WMA(close, period // 2), talib.WMA(close, period)
+    return talib.WMA(2 * half - full, isqrt(period))
+
+
+def supertrend(high: FloatArray, low: FloatArray, close: FloatArray) -> FloatArray:
+    """The trailing band of 3 x ATR 14 on price's far side, shape (n,), in price units (Seban; TA-Lib SUPERTREND).
+
+    Below price in an up trend, above it in a down trend. On a flat market it lies on the price.
+    """
+    return talib.SUPERTREND(high, low, close, 14, 3.0)[0]
+
+
+def ema_spread(close: FloatArray, *, fast: int, slow: int) -> FloatArray:
+    """Fast EMA less slow EMA in percent of the close, shape (n,): the same scale for every symbol."""
+    spread: FloatArray = 100 * (talib.EMA(close, fast) - talib.EMA(close, slow)) / close
+    return spread
+
+
+CLOSE = ("close",)
+HIGH_LOW = ("high", "low")
+HIGH_LOW_CLOSE = ("high", "low", "close")
+
+INDICATORS: list[Indicator] = [
+    Indicator("macd", CLOSE, macd_line, lookback=33),
+    Indicator("macd_signal", CLOSE, macd_signal, lookback=33),
+    Indicator("macd_histogram", CLOSE, macd_histogram, lookback=33),
+    Indicator("adx_14", HIGH_LOW_CLOSE, partial(talib.ADX, timeperiod=14), lookback=27),
+    Indicator("plus_di_14", HIGH_LOW_CLOSE, partial(talib.PLUS_DI, timeperiod=14), lookback=14),
+    Indicator("minus_di_14", HIGH_LOW_CLOSE, partial(talib.MINUS_DI, timeperiod=14), lookback=14),
+    Indicator("aroon_up_25", HIGH_LOW, aroon_up, lookback=25),
+    Indicator("aroon_down_25", HIGH_LOW, aroon_down, lookback=25),
+    Indicator("dema_20", CLOSE, partial(talib.DEMA, timeperiod=20), lookback=38),
+    Indicator("ppo", CLOSE, ppo_line, lookback=25),
+    Indicator("ppo_signal", CLOSE, ppo_signal, lookback=33),
+    Indicator("ichimoku_base_26", HIGH_LOW, partial(talib.MIDPRICE, timeperiod=26), lookback=25),
+    Indicator("hma_9", CLOSE, partial(hull, period=9), lookback=10),
+    Indicator("hma_14", CLOSE, partial(hull, period=14), lookback=15),
+    Indicator("hma_20", CLOSE, partial(hull, period=20), lookback=22),
+    Indicator("supertrend", HIGH_LOW_CLOSE, supertrend, lookback=14),
+    Indicator("ema_spread_fast", CLOSE, partial(ema_spread, fast=12, slow=26), lookback=25),
+    Indicator("ema_spread_medium", CLOSE, partial(ema_spread, fast=21, slow=50), lookback=49),
+]

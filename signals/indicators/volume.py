@@ -1,0 +1,71 @@
+"""Volume: what was traded behind the move. Where nothing was traded there is nothing to measure: NaN, not neutral."""
+
+import numpy as np
+import numpy.typing as npt
+import talib
+
+from signals.indicators.base import FloatArray, Indicator
+from signals.indicators.primitives import ratio, rolling_sum
+
+DAY_MS = 86_400_000
+CMF_PERIOD = 20
+
+
+def on_balance_volume(close: FloatArray, volume: FloatArray) -> FloatArray:
+    """Volume added on a rise, taken off on a fall, in base currency, shape (n,) (Granville, 1963; TA-Lib OBV).
+
+    It counts from the first row given, so its level says nothing: read differences of it only.
+    """
+    return talib.OBV(close, volume)
+
+
+def vwap(
+    open_ms: npt.NDArray[np.int64], high: FloatArray, low: FloatArray, close: FloatArray, volume: FloatArray
+) -> FloatArray:
+    """Typical price weighted by volume since 00:00 UTC of each bar's day, in price units, shape (n,).
+
+    NaN while the day has no volume, and NaN before the first midnight the series holds: a day whose beginning is
+    missing would have another value in each window. `open_ms` ascends, in ms since the epoch.
+    """
+    if not len(open_ms):
+        return np.empty(0)
+    day = open_ms // DAY_MS
+    begins = np.r_[True, day[1:] != day[:-1]]
+    session = np.cumsum(begins) - 1
+    place = np.arange(len(day)) - np.flatnonzero(begins)[session]
+    turnover = summed_by_session((high + low + close) / 3 * volume, session, place)
+    traded = summed_by_session(volume, session, place)
+    average = ratio(turnover, traded, at_zero=np.nan)
+    if open_ms[0] % DAY_MS:
+        average[session == 0] = np.nan
+    return average
+
+
+def summed_by_session(values: FloatArray, session: npt.NDArray[np.int64], place: npt.NDArray[np.int64]) -> FloatArray:
+    """Running sum that starts afresh with every session, shape (n,).
+
+    One row a session: a running sum over the whole series less its value at midnight would carry the rounding of all
+    the days before into the result, and another window would get other bits.
+    """
+    table = np.zeros((session[-1] + 1, place.max() + 1))
+    table[session, place] = values
+    summed: FloatArray = np.cumsum(table, axis=1)[session, place]
+    return summed
+
+
+def chaikin_money_flow(high: FloatArray, low: FloatArray, close: FloatArray, volume: FloatArray) -> FloatArray:
+    """Share of 20 bars' volume that closed near the high less that near the low, -1 to 1, shape (n,) (Chaikin).
+
+    A bar with high == low has no near side: its volume counts, its flow is 0. Without any volume in 20 bars NaN.
+    """
+    position = ratio((close - low) - (high - close), high - low, at_zero=0.0)
+    flow, traded = rolling_sum(position * volume, CMF_PERIOD), rolling_sum(volume, CMF_PERIOD)
+    return ratio(flow, traded, at_zero=np.nan)
+
+
+INDICATORS: list[Indicator] = [
+    Indicator("obv", ("close", "volume"), on_balance_volume, lookback=0),
+    # No fixed lookback: the first midnight in the series decides, and a series may begin with it.
+    Indicator("vwap", ("open_ms", "high", "low", "close", "volume"), vwap, lookback=0),
+    Indicator("cmf_20", ("high", "low", "close", "volume"), chaikin_money_flow, lookback=19),
+]
