@@ -1,0 +1,115 @@
+"""What the outcomes taught us, stored: immutable versions, the version in force, and the append-only ledger."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+
+STATE_TYPES = [("head_weights", "head weights"), ("thresholds", "thresholds"), ("calibration", "calibration")]
+
+
+class LearningState(models.Model):
+    """One immutable version. Only its status may change; its content, evidence and hash never do."""
+
+    STATUSES = [(name, name) for name in ("challenger", "active", "archived", "rejected", "rolled_back")]
+
+    state_type = models.TextField(choices=STATE_TYPES)
+    version = models.IntegerField()
+    parent = models.IntegerField(null=True)
+    status = models.TextField(choices=STATUSES)
+    period = models.TextField()
+    effective_from = models.DateTimeField(null=True)
+    content = models.JSONField()
+    procedure = models.BinaryField(null=True)
+    first_event = models.BigIntegerField(null=True)
+    last_event = models.BigIntegerField(null=True)
+    event_count = models.IntegerField()
+    events_digest = models.TextField(blank=True)
+    metrics_before = models.JSONField(default=dict)
+    metrics_after = models.JSONField(default=dict)
+    certificate = models.JSONField(default=dict)
+    notes = models.TextField(blank=True)
+    created_by = models.TextField()
+    created_at = models.DateTimeField()
+    hash = models.TextField()
+
+    class Meta:
+        db_table = "learning_state"
+        constraints = [models.UniqueConstraint(fields=["state_type", "version"], name="one_row_a_version")]
+
+    def __str__(self) -> str:
+        return f"{self.state_type} version {self.version} ({self.status})"
+
+
+class ActiveLearningState(models.Model):
+    """Which version of a state type is in force, since when in market time."""
+
+    state_type = models.TextField(primary_key=True, choices=STATE_TYPES)
+    state = models.ForeignKey(LearningState, on_delete=models.PROTECT)
+    effective_from = models.DateTimeField()
+
+    class Meta:
+        db_table = "active_learning_state"
+
+    def __str__(self) -> str:
+        return f"{self.state_type}: version {self.state.version}"
+
+
+class LearningEvent(models.Model):
+    """One line of the ledger: an outcome with the votes that led to it, or a promotion, rollback or job report."""
+
+    KINDS = [(name, name) for name in ("outcome", "promotion", "rejection", "rollback", "job")]
+
+    sequence = models.BigIntegerField(primary_key=True)
+    kind = models.TextField(choices=KINDS)
+    scan_id = models.UUIDField(null=True, unique=True)
+    symbol = models.TextField(blank=True)
+    timeframe = models.TextField(blank=True)
+    decided_at = models.DateTimeField(null=True)
+    matured_at = models.DateTimeField(null=True)
+    side = models.SmallIntegerField(null=True)
+    is_signal = models.BooleanField(null=True)
+    is_void = models.BooleanField(null=True)
+    evidence = ArrayField(models.FloatField(), null=True)
+    win_probability = models.FloatField(null=True)
+    expected_r = models.FloatField(null=True)
+    net_r = models.FloatField(null=True)
+    mirror_net_r = models.FloatField(null=True)
+    uniqueness = models.FloatField(null=True)
+    weight_version = models.IntegerField(null=True)
+    detail = models.JSONField(default=dict)
+    market_at = models.DateTimeField()
+    recorded_at = models.DateTimeField(auto_now_add=True)
+    hash = models.TextField()
+
+    class Meta:
+        db_table = "learning_events"
+        indexes = [
+            models.Index(fields=["kind", "decided_at"]),
+            models.Index(fields=["matured_at"], condition=models.Q(kind="outcome"), name="events_by_maturity"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.sequence} {self.kind}"
+
+
+class RejectionLearningMetrics(models.Model):
+    """What one reason's rejections were worth over one UTC day, counted when all of that day's shadows had matured."""
+
+    day = models.DateField()
+    timeframe = models.TextField()
+    reason = models.TextField()
+    shadows = models.IntegerField()
+    good = models.IntegerField()
+    missed = models.IntegerField()
+    neutral = models.IntegerField()
+    void = models.IntegerField()
+    sum_net_r = models.FloatField()
+    sum_squared_net_r = models.FloatField()
+    signals = models.IntegerField()
+    signals_sum_net_r = models.FloatField()
+
+    class Meta:
+        db_table = "rejection_learning_metrics"
+        constraints = [models.UniqueConstraint(fields=["day", "timeframe", "reason"], name="one_row_a_day_and_reason")]
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.timeframe} {self.reason}"

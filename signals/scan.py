@@ -1,0 +1,339 @@
+"""One scan function: market windows in, decisions out. Live passes one close, replay passes years; same bits. Pure."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Self
+from uuid import UUID
+
+import numpy as np
+import numpy.typing as npt
+
+from ingestion.timeframes import TIMEFRAMES, BoolArray, Candles, IntArray, Timeframe, resample
+from signals import gates
+from signals.bracket import BracketRule, Costs, expected_r, place, risk_distance
+from signals.consensus import FloatArray, SideArray, Weights, evidence, pool
+from signals.heads.base import Head
+from signals.regime import classify
+from signals.window import Frame, Window
+
+CONTEXT = ("1h", "4h")
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Everything fixed that a decision depends on beside weights and thresholds."""
+
+    bracket: BracketRule = field(default_factory=BracketRule)
+    costs: Costs = field(default_factory=Costs)
+    gates: gates.GateRules = field(default_factory=gates.GateRules)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Columns of one length; subclasses add theirs."""
+
+    def __len__(self) -> int:
+        return len(getattr(self, fields(self)[0].name))
+
+    def take(self, chosen: npt.NDArray[np.int64] | BoolArray) -> Self:
+        return type(self)(*(getattr(self, column.name)[chosen] for column in fields(self)))
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Self]) -> Self:
+        return cls(*(np.concatenate([getattr(part, column.name) for part in parts]) for column in fields(cls)))
+
+
+@dataclass(frozen=True)
+class Looks(Rows):
+    """What n scans saw, before any weight: votes (n, H) of the registered heads and the scan's own figures (n,).
+
+    `risk` is the stop distance, `missing_minutes` those that the scan's bar lacks, `digest` a hash of all input bars.
+    """
+
+    symbol: npt.NDArray[np.str_]
+    close_ms: IntArray
+    direction: SideArray
+    probability: FloatArray
+    confidence: FloatArray
+    reference: FloatArray
+    risk: FloatArray
+    regime: SideArray
+    missing_minutes: IntArray
+    digest: npt.NDArray[np.bytes_]
+
+
+@dataclass(frozen=True)
+class Judged(Looks):
+    """Looks under one weight version: pooled, bracketed, and through the gates that need only the symbol."""
+
+    log_odds: FloatArray
+    lean: SideArray
+    win_probability: FloatArray
+    expected_r: FloatArray
+    margins: FloatArray  # (n, gates); NaN where a serial gate has not been asked yet
+
+
+@dataclass(frozen=True)
+class Decisions(Judged):
+    """Judged scans with every gate asked; `reason` is empty for a signal."""
+
+    passed: npt.NDArray[np.bool_]
+    reason: npt.NDArray[np.str_]
+    stop_loss: FloatArray
+    take_profit: FloatArray
+    scan_id: npt.NDArray[np.object_]
+
+
+def frames_between(minutes: Candles, timeframe: Timeframe, first_ms: int, last_ms: int) -> dict[int, Frame]:
+    """Anchored frames by block for bars that open in [first_ms, last_ms]; `minutes` may hold more on either side."""
+    blocks = range(int(timeframe.block_of(np.int64(first_ms))), int(timeframe.block_of(np.int64(last_ms))) + 1)
+    end_ms = last_ms + timeframe.ms
+    frames = {}
+    for block in blocks:
+        start_ms = timeframe.window_start_ms(block)
+        stop_ms = min(start_ms + 2 * timeframe.block * timeframe.ms, end_ms)
+        frames[block] = Frame(timeframe, resample(minutes.between(start_ms, stop_ms), timeframe))
+    return frames
+
+
+def history_start_ms(timeframe: Timeframe, first_close_ms: int) -> int:
+    """Open time (ms) of the earliest 1m candle that a scan closing at `first_close_ms` can read."""
+    used = [timeframe, *(TIMEFRAMES[name] for name in CONTEXT if TIMEFRAMES[name].minutes > timeframe.minutes)]
+    return min(
+        each.window_start_ms(int(each.block_of(np.int64(each.last_closed_open_ms(first_close_ms))))) for each in used
+    )
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A window and those of its base rows for which every timeframe's anchor is the right one."""
+
+    window: Window
+    rows: npt.NDArray[np.int64]
+
+
+def segments(
+    minutes: Candles, timeframe: Timeframe, first_close_ms: int, last_close_ms: int
+) -> Iterator[Segment]:
+    """Windows (without feeds) whose rows together are the ready bars that close in [first_close_ms, last_close_ms]."""
+    context = [TIMEFRAMES[name] for name in CONTEXT if TIMEFRAMES[name].minutes > timeframe.minutes]
+    slow_frames = {
+        slower.name: frames_between(
+            minutes,
+            slower,
+            slower.last_closed_open_ms(first_close_ms),
+            slower.last_closed_open_ms(last_close_ms),
+        )
+        for slower in context
+    }
+    base_frames = frames_between(minutes, timeframe, first_close_ms - timeframe.ms, last_close_ms - timeframe.ms)
+    for block, frame in base_frames.items():
+        own = timeframe.block_of(frame.candles.open_ms) == block
+        wanted = own & frame.ready & (frame.close_ms >= first_close_ms) & (frame.close_ms <= last_close_ms)
+        anchors = np.stack(
+            [slower.block_of(frame.close_ms // slower.ms * slower.ms - slower.ms) for slower in context]
+            or [np.zeros(len(frame), np.int64)]
+        )
+        rows = np.flatnonzero(wanted)
+        changed = np.flatnonzero((np.diff(anchors[:, rows], axis=1) != 0).any(axis=0)) + 1
+        for part in np.split(rows, changed):
+            if len(part):
+                seen = {
+                    slower.name: slow_frames[slower.name][int(anchors[index, part[0]])]
+                    for index, slower in enumerate(context)
+                }
+                yield Segment(Window(frame, seen, {}), part)
+
+
+def bar_digests(frame: Frame) -> list[bytes]:
+    """For each row, the SHA-256 of all bars of the frame up to it."""
+    columns = np.column_stack(
+        [frame.candles.open_ms.astype(np.float64), *(frame[name] for name in ("open", "high", "low", "close", "volume"))]
+    )
+    running, digests = hashlib.sha256(), []
+    for row in np.ascontiguousarray(columns):
+        running.update(row.tobytes())
+        digests.append(running.copy().digest())
+    return digests
+
+
+class DigestCache:
+    """Bar digests by frame, since several segments share one."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Frame, list[bytes]]] = {}
+
+    def of(self, frame: Frame) -> list[bytes]:
+        if id(frame) not in self._known:  # the frame is kept beside its digests, so its id stays its own
+            self._known[id(frame)] = (frame, bar_digests(frame))
+        return self._known[id(frame)][1]
+
+
+def _input_digests(segment: Segment, cache: DigestCache) -> list[bytes]:
+    """One digest a row of everything the heads could read there: bars of every timeframe and feeds."""
+    window, base = segment.window, cache.of(segment.window.base)
+    seen = [
+        (np.searchsorted(frame.close_ms, window.base.close_ms[segment.rows], side="right") - 1, cache.of(frame))
+        for frame in window.context.values()
+    ]
+    feeds = np.column_stack([canonical(values[segment.rows]) for values in window.feeds.values()] or [segment.rows * 0.0])
+    digests = []
+    for place_, row in enumerate(segment.rows):
+        parts = [base[row], *(known[index[place_]] for index, known in seen if index[place_] >= 0)]
+        digests.append(hashlib.sha256(b"".join(parts) + feeds[place_].tobytes()).digest()[:16])
+    return digests
+
+
+def canonical(values: FloatArray) -> FloatArray:
+    """The same values with every NaN in one bit pattern, so that equal values have equal bytes."""
+    return np.ascontiguousarray(np.where(np.isnan(values), np.nan, values), dtype=np.float64)
+
+
+def look(
+    symbol: str,
+    found: Sequence[Segment],
+    feeds: Mapping[str, tuple[IntArray, FloatArray]],
+    heads: Sequence[Head],
+    rules: Rules,
+) -> Looks:
+    """Let every head vote on the rows of a symbol's segments.
+
+    `feeds`: by name, ascending `available_at` (ms) and values; a row sees the last value available at its close, and
+    none that is older than one scan bar.
+    """
+    cache = DigestCache()
+    parts = [_look_segment(symbol, _with_feeds(segment, feeds), heads, rules, cache) for segment in found]
+    return Looks.concatenate(parts) if parts else _no_looks(len(heads))
+
+
+def _with_feeds(segment: Segment, feeds: Mapping[str, tuple[IntArray, FloatArray]]) -> Segment:
+    base = segment.window.base
+    aligned = {}
+    for name, (available_ms, values) in feeds.items():
+        row = np.searchsorted(available_ms, base.close_ms, side="right") - 1
+        found = np.maximum(row, 0)
+        fresh = (row >= 0) & (base.close_ms - available_ms[found] < base.timeframe.ms) if len(values) else row >= 0
+        aligned[name] = np.where(fresh, values[found], np.nan) if len(values) else np.full(len(base), np.nan)
+    return Segment(Window(base, segment.window.context, aligned), segment.rows)
+
+
+def _look_segment(symbol: str, segment: Segment, heads: Sequence[Head], rules: Rules, cache: DigestCache) -> Looks:
+    window, rows = segment.window, segment.rows
+    votes = [head.vote(window) for head in heads]
+    reference = window.base["close"][rows]
+    return Looks(
+        symbol=np.full(len(rows), symbol),
+        close_ms=window.base.close_ms[rows],
+        direction=np.column_stack([vote.direction[rows] for vote in votes]),
+        probability=np.column_stack([canonical(vote.probability[rows]) for vote in votes]),
+        confidence=np.column_stack([canonical(vote.confidence[rows]) for vote in votes]),
+        reference=reference,
+        risk=risk_distance(reference, window.base["atr_14"][rows], rules.bracket),
+        regime=classify(window.base)[rows],
+        missing_minutes=window.base.timeframe.minutes - window.base.candles.minutes[rows],
+        digest=np.array(_input_digests(segment, cache), dtype=object),
+    )
+
+
+def _no_looks(heads: int) -> Looks:
+    floats, votes = np.empty(0), np.empty((0, heads))
+    integers, sides = np.empty(0, np.int64), np.empty((0, heads), np.int8)
+    return Looks(
+        np.empty(0, np.str_), integers, sides, votes, votes, floats, floats, sides[:, 0], integers, np.empty(0, object)
+    )
+
+
+def judge(looks: Looks, weights: Weights, thresholds: gates.Thresholds, rules: Rules) -> Judged:
+    """Pool the votes under one weight version, price the bracket, ask the gates that need only the symbol."""
+    pooled = pool(weights, evidence(looks.direction, looks.probability, looks.confidence))
+    promised = expected_r(pooled.probability, looks.reference, looks.risk, rules.bracket, rules.costs)
+    agreeing = gates.agreeing_heads(looks.direction, pooled.lean)
+    margins = np.full((len(looks), len(gates.GATES)), np.nan)
+    margins[:, 0] = gates.data_margin(looks.missing_minutes)
+    margins[:, 1] = gates.consensus_margin(agreeing, pooled.probability, rules.gates)
+    margins[:, 2] = gates.quality_margin(promised, thresholds)
+    seen = {column.name: getattr(looks, column.name) for column in fields(Looks)}
+    return Judged(
+        **seen,
+        log_odds=pooled.log_odds,
+        lean=pooled.lean,
+        win_probability=canonical(pooled.probability),
+        expected_r=canonical(promised),
+        margins=margins,
+    )
+
+
+def decide(
+    judged: Judged, past: list[gates.PastSignal], weights: Weights, thresholds: gates.Thresholds, rules: Rules
+) -> Decisions:
+    """Ask the serial gates at one close, in order of expected R, then symbol; returns the rows in that order.
+
+    `past`: the signals before this close that the gates may remember, their results known up to it.
+    """
+    if len(judged) == 0:
+        return _finish(judged, weights, thresholds, rules)
+    at_ms = int(judged.close_ms[0])
+    if (judged.close_ms != at_ms).any():
+        raise ValueError("decide() takes the scans of one close; split them by close_ms first")
+    promised = np.where(np.isnan(judged.expected_r), -np.inf, judged.expected_r)
+    ordered = judged.take(np.lexsort((judged.symbol, -promised)))
+    book = gates.Book(past, at_ms, rules.gates)
+    for row in range(len(ordered)):
+        side = int(ordered.lean[row])
+        if side == 0:
+            continue
+        symbol, regime = str(ordered.symbol[row]), int(ordered.regime[row])
+        ordered.margins[row, gates.SYMBOL_GATES :] = book.margins(symbol, side, regime)
+        if gates.verdicts(ordered.margins[row : row + 1]).all():
+            book.add(gates.PastSignal(symbol, side, regime, at_ms, None, None))
+    return _finish(ordered, weights, thresholds, rules)
+
+
+def _finish(judged: Judged, weights: Weights, thresholds: gates.Thresholds, rules: Rules) -> Decisions:
+    passed = gates.verdicts(judged.margins)
+    passed[judged.lean == 0] = False
+    bracket = place(judged.reference, judged.risk, judged.lean, rules.bracket)
+    reason = np.array(gates.rejection_reasons(passed), dtype="U16")
+    reason[judged.lean == 0] = "no_consensus"
+    priced = judged.lean != 0
+    state = weights_digest(weights, thresholds)
+    columns = {column.name: getattr(judged, column.name) for column in fields(Judged)}
+    decided = Decisions(
+        **columns,
+        passed=passed,
+        reason=reason,
+        stop_loss=canonical(np.where(priced, bracket.stop_loss, np.nan)),
+        take_profit=canonical(np.where(priced, bracket.take_profit, np.nan)),
+        scan_id=np.empty(len(judged), dtype=object),
+    )
+    decided.scan_id[:] = [_scan_id(decided, row, state) for row in range(len(decided))]
+    return decided
+
+
+def weights_digest(weights: Weights, thresholds: gates.Thresholds) -> bytes:
+    """SHA-256 of a weight version's content: what decisions made with it have in common."""
+    figures = np.concatenate([weights.beta, weights.bias, [thresholds.quality_r]])
+    return hashlib.sha256("|".join(weights.heads).encode() + figures.tobytes()).digest()
+
+
+def _scan_id(decided: Decisions, row: int, state: bytes) -> UUID:
+    """A hash of the whole decision: inputs, votes, pool, gates, bracket and the weights it was made with."""
+    figures = [
+        decided.direction[row].astype(np.float64),
+        decided.probability[row],
+        decided.confidence[row],
+        canonical(decided.margins[row]),
+        decided.passed[row].astype(np.float64),
+        [decided.close_ms[row], decided.log_odds[row], decided.lean[row], decided.win_probability[row]],
+        [decided.reference[row], decided.risk[row], decided.stop_loss[row], decided.take_profit[row]],
+        [decided.regime[row], decided.missing_minutes[row]],
+    ]
+    name = f"{decided.symbol[row]}|{decided.reason[row]}".encode()
+    body = canonical(np.concatenate([np.asarray(part, np.float64) for part in figures])).tobytes()
+    return UUID(bytes=hashlib.sha256(name + decided.digest[row] + body + state).digest()[:16])
+
+
+def decisions_digest(scan_ids: Sequence[UUID]) -> str:
+    """SHA-256 over scan ids that are already in order of close and symbol."""
+    return hashlib.sha256(b"".join(scan_id.bytes for scan_id in scan_ids)).hexdigest()

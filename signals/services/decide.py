@@ -1,0 +1,57 @@
+"""The second phase of a close: resolve what was open, ask the serial gates, publish signals and keep shadows."""
+
+from datetime import datetime
+
+import numpy as np
+from django.db import transaction
+from django.utils import timezone
+
+from alphapulse_site.copying import copy_rows
+from ingestion.timeframes import Timeframe
+from signals.configuration import rules, scan_timeframe
+from signals.heads import HEADS
+from signals.models import RejectedSignal, ScanClose, ScanHistory, Signal
+from signals.rows import judged_from, to_time, tracked_rows
+from signals.scan import Decisions, decide
+from signals.selectors import past_signals, undecided_scans
+from signals.services.look import VersionInForce
+from signals.services.positions import open_positions
+from signals.services.track import track
+
+
+def decide_close(*, close: datetime, version: VersionInForce) -> int | None:
+    """Decide every scan of a close in one transaction; returns the signals, or None if it was decided before."""
+    timeframe = scan_timeframe()
+    # Serial gates look at what is open: that must depend on the market up to this close, not on when a poll ran.
+    track(Signal, until=close)
+    track(RejectedSignal, until=close)
+    with transaction.atomic():
+        row = ScanClose.objects.select_for_update().get(timeframe=timeframe.name, close_time=close)
+        if row.decided_at or row.chunks is None or len(row.looked) < len(row.chunks):
+            return None
+        judged = judged_from(undecided_scans(timeframe.name, close), len(HEADS))
+        past = past_signals(timeframe, close, rules().gates)
+        decided = decide(judged, past, version.weights, version.thresholds, rules())
+        signals = store_decisions(decided, timeframe, version.weight_version)
+        row.decided_at, row.scans, row.signals = timezone.now(), len(decided), signals
+        row.save(update_fields=["decided_at", "scans", "signals"])
+    return signals
+
+
+def store_decisions(decided: Decisions, timeframe: Timeframe, version: int) -> int:
+    """Complete the scans of one close and store each lean as a signal or a priced shadow."""
+    for row in range(len(decided)):
+        ScanHistory.objects.filter(
+            symbol=str(decided.symbol[row]), timeframe=timeframe.name, close_time=to_time(decided.close_ms[row])
+        ).update(
+            scan_id=decided.scan_id[row],
+            margins=decided.margins[row].tolist(),
+            passed=decided.passed[row].tolist(),
+            rejection=str(decided.reason[row]),
+        )
+    tracked = list(tracked_rows(decided, timeframe, rules(), version=version, source="live"))
+    signals = [decision for decision in tracked if isinstance(decision, Signal)]
+    copy_rows(Signal, signals)
+    copy_rows(RejectedSignal, [decision for decision in tracked if isinstance(decision, RejectedSignal)])
+    open_positions([signal.scan_id for signal in signals])
+    return int(np.count_nonzero(decided.reason == ""))

@@ -1,0 +1,147 @@
+"""The first phase of a close: the market's mood once, then votes, pool and symbol gates in chunks of symbols."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+from django.conf import settings
+from django.db import connection, transaction
+
+from alphapulse_site.clock import market_now
+from alphapulse_site.copying import copy_rows
+from ingestion.candles import load_many
+from ingestion.models import MarketFeed
+from ingestion.selectors import active_symbols, unexplained_minutes
+from ingestion.timeframes import Candles, IntArray, Timeframe
+from signals import mood
+from signals.configuration import rules, scan_timeframe
+from signals.consensus import FloatArray, Weights
+from signals.gates import Thresholds
+from signals.heads import HEADS
+from signals.models import ScanClose, ScanHistory
+from signals.rows import scan_rows, to_ms, to_time
+from signals.scan import Looks, Segment, history_start_ms, judge, look, segments
+from signals.selectors import decided_until
+
+MOOD_MEMORY = timedelta(days=mood.MEMORY_DAYS)
+
+
+@dataclass(frozen=True)
+class VersionInForce:
+    """The weights and thresholds a close decides under, with their version numbers."""
+
+    weights: Weights
+    thresholds: Thresholds
+    weight_version: int
+    threshold_version: int
+    waited_too_long: bool = False
+
+
+def next_close(timeframe: Timeframe) -> datetime | None:
+    """The first close that has no decisions yet, if the market clock has reached it."""
+    now = market_now()
+    if now is None:
+        return None
+    latest = to_time(to_ms(now) // timeframe.ms * timeframe.ms)
+    last = decided_until(timeframe.name)
+    following = last + timedelta(milliseconds=timeframe.ms) if last else latest
+    return following if following <= latest else None
+
+
+def first_try(close: datetime) -> ScanClose:
+    """The close's row; its age tells how long the close has waited for its weights."""
+    row, _ = ScanClose.objects.get_or_create(timeframe=scan_timeframe().name, close_time=close)
+    return row
+
+
+def open_close(*, close: datetime, version: VersionInForce) -> list[int]:
+    """Store the market's mood of this close and fix its version and chunks; returns the chunks still to look at."""
+    timeframe = scan_timeframe()
+    with transaction.atomic():
+        row = ScanClose.objects.select_for_update().get(timeframe=timeframe.name, close_time=close)
+        if row.decided_at:
+            return []
+        if row.chunks is None:
+            symbols = active_symbols()
+            store_mood(timeframe, close, symbols)
+            row.chunks = [symbols[at : at + settings.ALPHAPULSE_SCAN_CHUNK] for at in range(0, len(symbols), settings.ALPHAPULSE_SCAN_CHUNK)]
+            row.weight_version, row.threshold_version = version.weight_version, version.threshold_version
+            row.waited_too_long = version.waited_too_long
+            row.save(update_fields=["chunks", "weight_version", "threshold_version", "waited_too_long"])
+    return [chunk for chunk in range(len(row.chunks)) if chunk not in row.looked]
+
+
+def segments_at(timeframe: Timeframe, close: datetime, symbols: list[str]) -> dict[str, list[Segment]]:
+    """Each symbol's window at one close; a symbol without a ready bar there has none."""
+    close_ms = to_ms(close)
+    minutes = load_many(symbols, history_start_ms(timeframe, close_ms), close_ms)
+    return {symbol: list(segments(candles, timeframe, close_ms, close_ms)) for symbol, candles in minutes.items()}
+
+
+def store_mood(timeframe: Timeframe, close: datetime, symbols: list[str]) -> None:
+    found = {symbol: parts for symbol, parts in segments_at(timeframe, close, symbols).items() if parts}
+    history = mood_history(timeframe, close)
+    _, rows = mood.of_segments(found, history)
+    MarketFeed.objects.bulk_create(
+        [MarketFeed(name=mood.feed_name(timeframe), symbol="", available_at=close, values=row.tolist()) for row in rows],
+        ignore_conflicts=True,
+    )
+
+
+def mood_history(timeframe: Timeframe, before: datetime) -> tuple[IntArray, FloatArray]:
+    """Stored mood rows of the last 30 days before a close: times (ms) and values (rows, fields)."""
+    rows = MarketFeed.objects.filter(
+        name=mood.feed_name(timeframe), symbol="", available_at__lt=before, available_at__gte=before - MOOD_MEMORY
+    ).order_by("available_at")
+    found = [(to_ms(row.available_at), row.values) for row in rows]
+    values = np.array([value for _, value in found], dtype=np.float64).reshape(len(found), len(mood.MOOD_FIELDS))
+    return np.array([at for at, _ in found], dtype=np.int64), values
+
+
+def mood_feeds(timeframe: Timeframe, close: datetime) -> dict[str, tuple[IntArray, FloatArray]]:
+    """The mood of exactly this close, as feeds for the heads."""
+    rows = MarketFeed.objects.filter(name=mood.feed_name(timeframe), symbol="", available_at=close)
+    times = np.array([to_ms(row.available_at) for row in rows], dtype=np.int64)
+    values = np.array([row.values for row in rows], dtype=np.float64).reshape(len(times), len(mood.MOOD_FIELDS))
+    return mood.feeds(times, values)
+
+
+def look_chunk(*, close: datetime, chunk: int, version: VersionInForce) -> bool:
+    """Write the scans of one chunk of symbols, once; True when it was the last chunk of the close."""
+    timeframe = scan_timeframe()
+    row = ScanClose.objects.get(timeframe=timeframe.name, close_time=close)
+    if chunk not in row.looked:
+        looks = looks_at(timeframe, close, row.chunks[chunk])
+        judged = judge(looks, version.weights, version.thresholds, rules())
+        with transaction.atomic():
+            if _mark_looked(row, chunk):
+                scans = scan_rows(
+                    judged, timeframe, version=version.weight_version, waited_too_long=row.waited_too_long, source="live"
+                )
+                copy_rows(ScanHistory, scans)
+    row.refresh_from_db()
+    return len(row.looked) == len(row.chunks)
+
+
+def looks_at(timeframe: Timeframe, close: datetime, symbols: list[str]) -> Looks:
+    feeds = mood_feeds(timeframe, close)
+    found = segments_at(timeframe, close, symbols)
+    looks = Looks.concatenate(
+        [look(symbol, found[symbol], feeds, HEADS, rules()) for symbol in sorted(found)] or [look("", [], {}, HEADS, rules())]
+    )
+    unexplained = unexplained_minutes(list(found), history_start_ms(timeframe, to_ms(close)), to_ms(close))
+    for at, symbol in enumerate(looks.symbol):
+        looks.missing_minutes[at] += unexplained.get(str(symbol), 0)
+    return looks
+
+
+def _mark_looked(row: ScanClose, chunk: int) -> bool:
+    """Claim the chunk inside the transaction that writes its scans; False if another worker has it."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE scan_closes SET looked = array_append(looked, %s) "
+            "WHERE timeframe = %s AND close_time = %s AND decided_at IS NULL AND NOT %s = ANY(looked)",
+            [chunk, row.timeframe, row.close_time, chunk],
+        )
+        return bool(cursor.rowcount)
