@@ -1,0 +1,8 @@
+from django.apps import AppConfig
+
+
+class SiteConfig(AppConfig):
+    """The frame as an app: its models, its canary task and the `up` command."""
+
+    name = "alphapulse_site"
+    verbose_name = "Clock, jobs and heartbeats"

@@ -1,0 +1,103 @@
+"""What the frame records: periods done, heartbeats, tasks that gave up, and where the market clock stands."""
+
+from django.db import models
+from django.db.models import Q
+
+
+class JobRun(models.Model):
+    """One job in one period, done at most once (see `jobs.run_once`)."""
+
+    class Status(models.TextChoices):
+        RUNNING = "running"
+        DONE = "done"
+        FAILED = "failed"
+
+    job = models.CharField(max_length=60)
+    period = models.CharField(max_length=60)
+    status = models.CharField(max_length=10, choices=Status, default=Status.RUNNING)
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveIntegerField(default=0)
+    market_at = models.DateTimeField(null=True, blank=True)
+    report = models.JSONField(default=dict, blank=True)
+    error = models.TextField(blank=True)
+
+    class Meta:
+        db_table = "job_runs"
+        constraints = [
+            models.UniqueConstraint(fields=["job", "period"], name="job_runs_once_a_period"),
+            models.CheckConstraint(
+                condition=Q(status__in=["running", "done", "failed"]), name="job_runs_status_is_known"
+            ),
+        ]
+        indexes = [models.Index(fields=["job", "-started_at"], name="job_runs_newest")]
+
+    def __str__(self) -> str:
+        return f"{self.job} {self.period}: {self.status}"
+
+    @property
+    def is_done(self) -> bool:
+        return self.status == self.Status.DONE
+
+
+class Heartbeat(models.Model):
+    """The last sign of life of a process or poll, by name."""
+
+    name = models.CharField(max_length=100, unique=True)
+    beat_at = models.DateTimeField()
+    market_at = models.DateTimeField(null=True, blank=True)
+    figures = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        db_table = "heartbeats"
+
+    def __str__(self) -> str:
+        return f"{self.name} at {self.beat_at:%Y-%m-%d %H:%M:%S}"
+
+
+class ParkedTask(models.Model):
+    """A task that failed for good, kept with its arguments so that it can be understood and sent again."""
+
+    task_id = models.CharField(max_length=100, unique=True)
+    name = models.CharField(max_length=200)
+    args = models.JSONField(default=list, blank=True)
+    kwargs = models.JSONField(default=dict, blank=True)
+    error = models.TextField()
+    parked_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "parked_tasks"
+        indexes = [models.Index(fields=["-parked_at"], name="parked_tasks_newest")]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.task_id}"
+
+
+class MarketClock(models.Model):
+    """The one row that says which clock the market follows: the wall, or a recording played so far."""
+
+    class Mode(models.TextChoices):
+        WALL = "wall"
+        RECORDING = "recording"
+
+    ONLY_ROW = 1
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=ONLY_ROW)
+    mode = models.CharField(max_length=10, choices=Mode, default=Mode.WALL)
+    closed_until = models.DateTimeField(null=True, blank=True)
+    speed = models.FloatField(default=1.0)
+    detail = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        db_table = "market_clock"
+        constraints = [
+            models.CheckConstraint(condition=Q(id=1), name="market_clock_has_one_row"),
+            models.CheckConstraint(condition=Q(mode__in=["wall", "recording"]), name="market_clock_mode_is_known"),
+            # Below infinity, because PostgreSQL takes NaN for larger than any number.
+            models.CheckConstraint(
+                condition=Q(speed__gt=0, speed__lt=float("inf")), name="market_clock_speed_is_a_number"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.mode} until {self.closed_until}"

@@ -1,0 +1,42 @@
+"""Servers before settings, settings before the first import of a model, and what tests of several apps share."""
+
+import os
+
+import django
+import pytest
+from hypothesis import settings as hypothesis_settings
+
+from tests import servers
+
+# While this file is imported, because a test folder's conftest may import models, and comes right after it.
+servers.start_once()
+os.environ["DJANGO_SETTINGS_MODULE"] = "alphapulse_site.settings"
+django.setup()
+
+# Two shared cores make single examples slow now and then, which says nothing about the code.
+hypothesis_settings.register_profile("alphapulse", deadline=None, print_blob=True)
+hypothesis_settings.load_profile("alphapulse")
+
+
+def pytest_unconfigure() -> None:
+    servers.stop()
+
+
+@pytest.fixture
+def process_environment(transactional_db: None) -> dict[str, str]:
+    """The environment for a child process that works on this test's own database and broker."""
+    from django.db import connection
+
+    places_url = os.environ["DATABASE_URL"]
+    name = str(connection.settings_dict["NAME"])
+    return os.environ | {"DATABASE_URL": places_url.replace("///alphapulse?", f"///{name}?")}
+
+
+@pytest.fixture
+def empty_broker() -> None:
+    """Nothing in this test worker's queues."""
+    import redis
+    from django.conf import settings
+
+    path, _, number = settings.CELERY_BROKER_URL.removeprefix("redis+socket://").partition("?virtual_host=")
+    redis.Redis(unix_socket_path=path, db=int(number)).flushdb()
