@@ -46,9 +46,7 @@ def risk_distance(reference: FloatArray, atr: FloatArray, rule: BracketRule) -> 
 
 def place(reference: FloatArray, risk: FloatArray, side: SideArray, rule: BracketRule) -> Brackets:
     """Stop and target of each lean around its reference price; `side` -1 or +1."""
-    return Brackets(
-        stop_loss=reference - side * risk, take_profit=reference + side * rule.target_r * risk, risk=risk
-    )
+    return Brackets(stop_loss=reference - side * risk, take_profit=reference + side * rule.target_r * risk, risk=risk)
 
 
 def expected_r(

@@ -7,8 +7,6 @@ at the last close before the limit. One function for signals, shadows, mirrors, 
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-import numpy as np
-
 from ingestion.timeframes import MINUTE_MS, Candles
 from signals.bracket import Costs
 
@@ -32,7 +30,6 @@ class Order:
     risk: float
     opened_ms: int
     expires_ms: int
-
 
     def mirror(self, reference: float, target_r: float) -> "Order":
         """The same bracket on the other side: what the head that voted against the lean is scored on."""

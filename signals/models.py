@@ -77,7 +77,9 @@ class ScanClose(models.Model):
 
     class Meta:
         db_table = "scan_closes"
-        indexes = [models.Index(fields=["timeframe", "close_time"], condition=models.Q(decided_at=None), name="undecided")]
+        indexes = [
+            models.Index(fields=["timeframe", "close_time"], condition=models.Q(decided_at=None), name="undecided")
+        ]
 
     def __str__(self) -> str:
         return f"{self.timeframe} {self.close_time:%Y-%m-%d %H:%M}"
@@ -116,6 +118,7 @@ class TrackedDecision(models.Model):
     mirror_outcome = models.TextField(blank=True, default="", choices=[(o.value, o.value) for o in Outcome])
     mirror_exit_at = models.DateTimeField(null=True)
     mirror_net_r = models.FloatField(null=True)
+    mirror_missing_minutes = models.IntegerField(default=0)
     weight_version = models.IntegerField()
     source = models.TextField(choices=SOURCES)
 

@@ -145,10 +145,11 @@ def set_mirror_outcome(decision: TrackedDecision, touch: FirstTouch) -> None:
     decision.mirror_outcome = touch.outcome.value
     decision.mirror_exit_at = to_time(touch.exit_ms)
     decision.mirror_net_r = None if touch.outcome is Outcome.VOID else touch.net_r
+    decision.mirror_missing_minutes = touch.missing_minutes
 
 
 OUTCOME_COLUMNS = (
     *("outcome", "entry", "exit_price", "exit_at", "net_r", "net_pct", "best_r", "worst_r", "ambiguous"),
     "missing_minutes",
 )
-MIRROR_COLUMNS = ("mirror_outcome", "mirror_exit_at", "mirror_net_r")
+MIRROR_COLUMNS = ("mirror_outcome", "mirror_exit_at", "mirror_net_r", "mirror_missing_minutes")

@@ -113,9 +113,7 @@ class Segment:
     rows: npt.NDArray[np.int64]
 
 
-def segments(
-    minutes: Candles, timeframe: Timeframe, first_close_ms: int, last_close_ms: int
-) -> Iterator[Segment]:
+def segments(minutes: Candles, timeframe: Timeframe, first_close_ms: int, last_close_ms: int) -> Iterator[Segment]:
     """Windows (without feeds) whose rows together are the ready bars that close in [first_close_ms, last_close_ms]."""
     context = [TIMEFRAMES[name] for name in CONTEXT if TIMEFRAMES[name].minutes > timeframe.minutes]
     slow_frames = {
@@ -149,7 +147,10 @@ def segments(
 def bar_digests(frame: Frame) -> list[bytes]:
     """For each row, the SHA-256 of all bars of the frame up to it."""
     columns = np.column_stack(
-        [frame.candles.open_ms.astype(np.float64), *(frame[name] for name in ("open", "high", "low", "close", "volume"))]
+        [
+            frame.candles.open_ms.astype(np.float64),
+            *(frame[name] for name in ("open", "high", "low", "close", "volume")),
+        ]
     )
     running, digests = hashlib.sha256(), []
     for row in np.ascontiguousarray(columns):
@@ -177,7 +178,9 @@ def _input_digests(segment: Segment, cache: DigestCache) -> list[bytes]:
         (np.searchsorted(frame.close_ms, window.base.close_ms[segment.rows], side="right") - 1, cache.of(frame))
         for frame in window.context.values()
     ]
-    feeds = np.column_stack([canonical(values[segment.rows]) for values in window.feeds.values()] or [segment.rows * 0.0])
+    feeds = np.column_stack(
+        [canonical(values[segment.rows]) for values in window.feeds.values()] or [segment.rows * 0.0]
+    )
     digests = []
     for place_, row in enumerate(segment.rows):
         parts = [base[row], *(known[index[place_]] for index, known in seen if index[place_] >= 0)]

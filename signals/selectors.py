@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from ingestion.timeframes import Timeframe
 from signals.gates import GateRules, PastSignal
-from signals.models import RejectedSignal, ScanClose, ScanHistory, Signal, TrackedDecision
+from signals.models import ScanClose, ScanHistory, Signal, TrackedDecision
 from signals.rows import to_ms
 
 
@@ -27,7 +27,9 @@ def past_signals(timeframe: Timeframe, before: datetime, rules: GateRules) -> li
     """The signals the serial gates remember at a close: open ones, and those of the drawdown window."""
     since = before - timedelta(days=rules.drawdown_days + 1)
     signals = Signal.objects.filter(timeframe=timeframe.name, opened_at__lt=before)
-    remembered = signals.filter(Q(outcome="") | Q(exit_at__gt=since) | Q(opened_at__gt=since)).order_by("opened_at", "symbol")
+    remembered = signals.filter(Q(outcome="") | Q(exit_at__gt=since) | Q(opened_at__gt=since)).order_by(
+        "opened_at", "symbol"
+    )
     return [
         PastSignal(
             symbol=signal.symbol,
@@ -41,7 +43,9 @@ def past_signals(timeframe: Timeframe, before: datetime, rules: GateRules) -> li
     ]
 
 
-def unresolved(model: type[TrackedDecision], until: datetime, symbols: Iterable[str] | None = None) -> list[TrackedDecision]:
+def unresolved(
+    model: type[TrackedDecision], until: datetime, symbols: Iterable[str] | None = None
+) -> list[TrackedDecision]:
     """Decisions with an open side and unread minutes before `until`, oldest first."""
     found = model._default_manager.filter(Q(outcome="") | Q(mirror_outcome=""), checked_until__lt=until)
     if symbols is not None:
@@ -53,8 +57,6 @@ def undecided_scans(timeframe: str, close: datetime) -> list[ScanHistory]:
     return list(ScanHistory.objects.filter(timeframe=timeframe, close_time=close, rejection=None).order_by("symbol"))
 
 
-def resolved_decisions(timeframe: str, until: datetime, without: set) -> list[TrackedDecision]:
-    """Signals and shadows whose both sides ended by `until` and whose scan is not in `without`."""
-    ended = Q(exit_at__lte=until, mirror_exit_at__lte=until, timeframe=timeframe)
-    found = [decision for model in (Signal, RejectedSignal) for decision in model._default_manager.filter(ended)]
-    return [decision for decision in found if decision.scan_id not in without]
+def ended_by(model: type[TrackedDecision], timeframe: str, until: datetime) -> QuerySet[TrackedDecision]:
+    """Signals or shadows whose both sides ended by `until`."""
+    return model._default_manager.filter(timeframe=timeframe, exit_at__lte=until, mirror_exit_at__lte=until)

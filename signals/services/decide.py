@@ -14,12 +14,12 @@ from signals.models import RejectedSignal, ScanClose, ScanHistory, Signal
 from signals.rows import judged_from, to_time, tracked_rows
 from signals.scan import Decisions, decide
 from signals.selectors import past_signals, undecided_scans
-from signals.services.look import VersionInForce
 from signals.services.positions import open_positions
 from signals.services.track import track
+from signals.version import Version
 
 
-def decide_close(*, close: datetime, version: VersionInForce) -> int | None:
+def decide_close(*, close: datetime, version: Version) -> int | None:
     """Decide every scan of a close in one transaction; returns the signals, or None if it was decided before."""
     timeframe = scan_timeframe()
     # Serial gates look at what is open: that must depend on the market up to this close, not on when a poll ran.

@@ -1,46 +1,38 @@
 """The first phase of a close: the market's mood once, then votes, pool and symbol gates in chunks of symbols."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
 from django.conf import settings
 from django.db import connection, transaction
+from ingestion.selectors import active_symbols, unexplained_minutes
 
 from alphapulse_site.clock import market_now
 from alphapulse_site.copying import copy_rows
 from ingestion.candles import load_many
 from ingestion.models import MarketFeed
-from ingestion.selectors import active_symbols, unexplained_minutes
-from ingestion.timeframes import Candles, IntArray, Timeframe
-from signals import mood
+from ingestion.timeframes import IntArray, Timeframe
+from signals import mood, mood_feed
 from signals.configuration import rules, scan_timeframe
-from signals.consensus import FloatArray, Weights
-from signals.gates import Thresholds
+from signals.consensus import FloatArray
 from signals.heads import HEADS
 from signals.models import ScanClose, ScanHistory
 from signals.rows import scan_rows, to_ms, to_time
 from signals.scan import Looks, Segment, history_start_ms, judge, look, segments
 from signals.selectors import decided_until
+from signals.version import Version
 
-MOOD_MEMORY = timedelta(days=mood.MEMORY_DAYS)
-
-
-@dataclass(frozen=True)
-class VersionInForce:
-    """The weights and thresholds a close decides under, with their version numbers."""
-
-    weights: Weights
-    thresholds: Thresholds
-    weight_version: int
-    threshold_version: int
-    waited_too_long: bool = False
+MOOD_MEMORY = timedelta(days=mood.HISTORY_DAYS)
 
 
-def next_close(timeframe: Timeframe) -> datetime | None:
+def batched(symbols: list[str], size: int) -> Iterator[list[str]]:
+    return (symbols[at : at + size] for at in range(0, len(symbols), size))
+
+
+def next_due_close() -> datetime | None:
     """The first close that has no decisions yet, if the market clock has reached it."""
-    now = market_now()
+    timeframe, now = scan_timeframe(), market_now()
     if now is None:
         return None
     latest = to_time(to_ms(now) // timeframe.ms * timeframe.ms)
@@ -49,13 +41,17 @@ def next_close(timeframe: Timeframe) -> datetime | None:
     return following if following <= latest else None
 
 
-def first_try(close: datetime) -> ScanClose:
-    """The close's row; its age tells how long the close has waited for its weights."""
+def first_try(*, close: datetime) -> datetime:
+    """Since when (wall clock) somebody has tried to scan this close: how long it has waited for its weights."""
     row, _ = ScanClose.objects.get_or_create(timeframe=scan_timeframe().name, close_time=close)
-    return row
+    return row.first_tried_at
 
 
-def open_close(*, close: datetime, version: VersionInForce) -> list[int]:
+def opened(*, close: datetime) -> ScanClose:
+    return ScanClose.objects.get(timeframe=scan_timeframe().name, close_time=close)
+
+
+def open_close(*, close: datetime, version: Version) -> list[int]:
     """Store the market's mood of this close and fix its version and chunks; returns the chunks still to look at."""
     timeframe = scan_timeframe()
     with transaction.atomic():
@@ -65,7 +61,7 @@ def open_close(*, close: datetime, version: VersionInForce) -> list[int]:
         if row.chunks is None:
             symbols = active_symbols()
             store_mood(timeframe, close, symbols)
-            row.chunks = [symbols[at : at + settings.ALPHAPULSE_SCAN_CHUNK] for at in range(0, len(symbols), settings.ALPHAPULSE_SCAN_CHUNK)]
+            row.chunks = list(batched(symbols, settings.ALPHAPULSE_SCAN_CHUNK))
             row.weight_version, row.threshold_version = version.weight_version, version.threshold_version
             row.waited_too_long = version.waited_too_long
             row.save(update_fields=["chunks", "weight_version", "threshold_version", "waited_too_long"])
@@ -80,19 +76,18 @@ def segments_at(timeframe: Timeframe, close: datetime, symbols: list[str]) -> di
 
 
 def store_mood(timeframe: Timeframe, close: datetime, symbols: list[str]) -> None:
-    found = {symbol: parts for symbol, parts in segments_at(timeframe, close, symbols).items() if parts}
-    history = mood_history(timeframe, close)
-    _, rows = mood.of_segments(found, history)
-    MarketFeed.objects.bulk_create(
-        [MarketFeed(name=mood.feed_name(timeframe), symbol="", available_at=close, values=row.tolist()) for row in rows],
-        ignore_conflicts=True,
-    )
+    """Write the market's mood of one close, once; nothing where no symbol has a ready bar."""
+    found = segments_at(timeframe, close, symbols)
+    values = mood_feed.mood_at(found, to_ms(close), *mood_history(timeframe, close))
+    if values is not None:
+        row = MarketFeed(name=mood_feed.feed_name(timeframe), symbol="", available_at=close, values=values.tolist())
+        MarketFeed.objects.bulk_create([row], ignore_conflicts=True)
 
 
 def mood_history(timeframe: Timeframe, before: datetime) -> tuple[IntArray, FloatArray]:
     """Stored mood rows of the last 30 days before a close: times (ms) and values (rows, fields)."""
     rows = MarketFeed.objects.filter(
-        name=mood.feed_name(timeframe), symbol="", available_at__lt=before, available_at__gte=before - MOOD_MEMORY
+        name=mood_feed.feed_name(timeframe), symbol="", available_at__lt=before, available_at__gte=before - MOOD_MEMORY
     ).order_by("available_at")
     found = [(to_ms(row.available_at), row.values) for row in rows]
     values = np.array([value for _, value in found], dtype=np.float64).reshape(len(found), len(mood.MOOD_FIELDS))
@@ -101,13 +96,13 @@ def mood_history(timeframe: Timeframe, before: datetime) -> tuple[IntArray, Floa
 
 def mood_feeds(timeframe: Timeframe, close: datetime) -> dict[str, tuple[IntArray, FloatArray]]:
     """The mood of exactly this close, as feeds for the heads."""
-    rows = MarketFeed.objects.filter(name=mood.feed_name(timeframe), symbol="", available_at=close)
+    rows = MarketFeed.objects.filter(name=mood_feed.feed_name(timeframe), symbol="", available_at=close)
     times = np.array([to_ms(row.available_at) for row in rows], dtype=np.int64)
     values = np.array([row.values for row in rows], dtype=np.float64).reshape(len(times), len(mood.MOOD_FIELDS))
-    return mood.feeds(times, values)
+    return mood_feed.feeds(times, values)
 
 
-def look_chunk(*, close: datetime, chunk: int, version: VersionInForce) -> bool:
+def look_chunk(*, close: datetime, chunk: int, version: Version) -> bool:
     """Write the scans of one chunk of symbols, once; True when it was the last chunk of the close."""
     timeframe = scan_timeframe()
     row = ScanClose.objects.get(timeframe=timeframe.name, close_time=close)
@@ -117,7 +112,11 @@ def look_chunk(*, close: datetime, chunk: int, version: VersionInForce) -> bool:
         with transaction.atomic():
             if _mark_looked(row, chunk):
                 scans = scan_rows(
-                    judged, timeframe, version=version.weight_version, waited_too_long=row.waited_too_long, source="live"
+                    judged,
+                    timeframe,
+                    version=version.weight_version,
+                    waited_too_long=row.waited_too_long,
+                    source="live",
                 )
                 copy_rows(ScanHistory, scans)
     row.refresh_from_db()
@@ -128,7 +127,8 @@ def looks_at(timeframe: Timeframe, close: datetime, symbols: list[str]) -> Looks
     feeds = mood_feeds(timeframe, close)
     found = segments_at(timeframe, close, symbols)
     looks = Looks.concatenate(
-        [look(symbol, found[symbol], feeds, HEADS, rules()) for symbol in sorted(found)] or [look("", [], {}, HEADS, rules())]
+        [look(symbol, found[symbol], feeds, HEADS, rules()) for symbol in sorted(found)]
+        or [look("", [], {}, HEADS, rules())]
     )
     unexplained = unexplained_minutes(list(found), history_start_ms(timeframe, to_ms(close)), to_ms(close))
     for at, symbol in enumerate(looks.symbol):

@@ -1,0 +1,87 @@
+"""From a resolved lean to what the learner reads of it: one label, the same from live rows and from replay. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+from zlib import crc32
+
+import numpy as np
+
+from ingestion.timeframes import IntArray
+from learning.events import Events, make_events
+
+DAY_MS = 86_400_000
+HOUR_MS = 3_600_000
+
+
+@dataclass(frozen=True)
+class Label:
+    """One lean whose both sides have ended. R figures are None where the bracket was void.
+
+    `is_void`: not to be learned from, since it could not be entered or minutes of its life are missing. `is_eligible`:
+    the gates that do not depend on weights let it pass. `uniqueness`: mean of 1 / (brackets of the symbol open then).
+    """
+
+    scan_id: UUID
+    symbol: str
+    decided_ms: int
+    expires_ms: int
+    side: int
+    is_signal: bool
+    is_eligible: bool
+    is_void: bool
+    evidence: tuple[float, ...]
+    win_probability: float
+    expected_r: float
+    cost_r: float
+    net_r: float | None
+    mirror_net_r: float | None
+    uniqueness: float
+    weight_version: int
+
+    @property
+    def matured_day(self) -> int:
+        """The first midnight (days since the epoch) with the whole time limit behind it, however early it resolved."""
+        return -(-self.expires_ms // DAY_MS)
+
+
+def uniqueness_within(start_ms: int, end_ms: int, starts: IntArray, ends: IntArray) -> float:
+    """Mean over [start, end) of 1 / (brackets open then), the bracket itself among them (López de Prado 2018, ch. 4).
+
+    `starts`, `ends`: all brackets of the symbol, in any order; only what overlaps counts, so later ones change no bit.
+    """
+    overlaps = (starts < end_ms) & (ends > start_ms)
+    edges = np.unique(np.clip(np.concatenate([starts[overlaps], ends[overlaps]]), start_ms, end_ms))
+    opened, closed = np.sort(starts[overlaps]), np.sort(ends[overlaps])
+    open_then = np.searchsorted(opened, edges[:-1], side="right") - np.searchsorted(closed, edges[:-1], side="right")
+    area = 0.0
+    for length, count in zip(np.diff(edges).tolist(), open_then.tolist(), strict=True):
+        area += length / count
+    return area / (end_ms - start_ms)
+
+
+def events_of(labels: Sequence[Label], heads: int) -> Events:
+    """The learner's columns from labels in any order; void ones are left out."""
+    used = [label for label in labels if not label.is_void]
+    decided = np.array([label.decided_ms for label in used], dtype=np.int64)
+    net_r = np.array([label.net_r for label in used], dtype=np.float64)
+    mirror = np.array([label.mirror_net_r for label in used], dtype=np.float64)
+    side = np.array([label.side for label in used], dtype=np.int8)
+    long, short = np.where(side > 0, net_r, mirror), np.where(side > 0, mirror, net_r)
+    return make_events(
+        key=[label.scan_id.hex.encode() for label in used],
+        decided_day=decided // DAY_MS,
+        hour_block=decided // HOUR_MS,
+        matured_day=[label.matured_day for label in used],
+        series=[crc32(label.symbol.encode()) for label in used],
+        evidence=np.array([label.evidence for label in used], dtype=np.float64).reshape(len(used), heads),
+        won_long=long > 0,
+        won_short=short > 0,
+        net_r_long=long,
+        net_r_short=short,
+        uniqueness=[label.uniqueness for label in used],
+        cost_r=[label.cost_r for label in used],
+        side=side,
+        eligible=[label.is_eligible for label in used],
+        accepted=[label.is_signal for label in used],
+    )

@@ -1,0 +1,184 @@
+"""The ledger: append-only, dense, hash-chained; each resolved decision once. UPDATE and DELETE are refused by triggers."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from django.db import connection, transaction
+from django.db.models import Exists, OuterRef
+
+from alphapulse_site.copying import copy_rows
+from alphapulse_site.jobs import lock_key
+from ingestion.timeframes import IntArray, Timeframe
+from learning.labels import Label, uniqueness_within
+from learning.models import LearningEvent
+from signals.bracket import Costs
+from signals.consensus import evidence
+from signals.models import RejectedSignal, ScanHistory, Signal, TrackedDecision
+from signals.rows import to_ms, to_time
+from signals.selectors import ended_by
+
+GENESIS = "0" * 64
+APPEND_LOCK = lock_key("learning.ledger")
+
+
+def append_outcomes(*, timeframe: Timeframe, until: datetime, costs: Costs) -> int:
+    """Append a learning event for every lean whose both sides ended by `until` and that has none; returns how many.
+
+    `until` must not be later than the last decided close: then every bracket that overlaps an ended one is known.
+    """
+    with transaction.atomic():
+        take_ledger()
+        told = LearningEvent.objects.filter(scan_id=OuterRef("scan_id"))
+        decisions = [
+            decision
+            for model in (Signal, RejectedSignal)
+            for decision in ended_by(model, timeframe.name, until).exclude(Exists(told))
+        ]
+        labels = labels_of(decisions, timeframe, until, costs)
+        return append(outcome_row(label, timeframe, until) for label in labels)
+
+
+def take_ledger() -> None:
+    """Hold the ledger until the transaction ends: the next sequence number and hash depend on the last."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [APPEND_LOCK])
+
+
+def append(rows: Iterable[LearningEvent]) -> int:
+    """Number, chain and write rows; call inside a transaction that holds the ledger."""
+    last = LearningEvent.objects.order_by("-sequence").first()
+    sequence, previous = (last.sequence, last.hash) if last else (0, GENESIS)
+    chained = []
+    for row in rows:
+        sequence += 1
+        row.sequence, row.hash = sequence, chain_hash(previous, row)
+        previous = row.hash
+        chained.append(row)
+    return copy_rows(LearningEvent, chained)
+
+
+CHAINED = (
+    *("kind", "scan_id", "symbol", "timeframe", "decided_at", "matured_at", "side", "is_signal", "is_eligible"),
+    *("is_void", "evidence", "win_probability", "expected_r", "net_r", "mirror_net_r", "uniqueness", "cost_r"),
+    *("weight_version", "detail", "market_at"),
+)
+
+
+def chain_hash(previous: str, row: LearningEvent) -> str:
+    """SHA-256 over the row before and everything this row says; times in UTC, floats to the last bit."""
+    body = [_plain(getattr(row, name)) for name in CHAINED]
+    return hashlib.sha256(f"{previous}{row.sequence}{json.dumps(body, sort_keys=True)}".encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return to_ms(value)
+    if isinstance(value, list | dict | str | int | float) or value is None:
+        return value
+    return str(value)
+
+
+def outcome_row(label: Label, timeframe: Timeframe, at: datetime) -> LearningEvent:
+    """An unsaved ledger row of a label; `at` is the market time of the append."""
+    return LearningEvent(
+        kind="outcome",
+        scan_id=label.scan_id,
+        symbol=label.symbol,
+        timeframe=timeframe.name,
+        decided_at=to_time(label.decided_ms),
+        matured_at=to_time(label.expires_ms),
+        side=label.side,
+        is_signal=label.is_signal,
+        is_eligible=label.is_eligible,
+        is_void=label.is_void,
+        evidence=list(label.evidence),
+        win_probability=label.win_probability,
+        expected_r=label.expected_r,
+        net_r=label.net_r,
+        mirror_net_r=label.mirror_net_r,
+        uniqueness=label.uniqueness,
+        cost_r=label.cost_r,
+        weight_version=label.weight_version,
+        market_at=at,
+    )
+
+
+def label_from(row: LearningEvent) -> Label:
+    """The label that `outcome_row` wrote, every bit kept."""
+    return Label(
+        scan_id=row.scan_id,  # type: ignore[arg-type]
+        symbol=row.symbol,
+        decided_ms=to_ms(row.decided_at),  # type: ignore[arg-type]
+        expires_ms=to_ms(row.matured_at),  # type: ignore[arg-type]
+        side=row.side,  # type: ignore[arg-type]
+        is_signal=bool(row.is_signal),
+        is_eligible=bool(row.is_eligible),
+        is_void=bool(row.is_void),
+        evidence=tuple(row.evidence or ()),
+        win_probability=row.win_probability,  # type: ignore[arg-type]
+        expected_r=row.expected_r,  # type: ignore[arg-type]
+        cost_r=row.cost_r,  # type: ignore[arg-type]
+        net_r=row.net_r,
+        mirror_net_r=row.mirror_net_r,
+        uniqueness=row.uniqueness,  # type: ignore[arg-type]
+        weight_version=row.weight_version,  # type: ignore[arg-type]
+    )
+
+
+def labels_of(decisions: Sequence[TrackedDecision], timeframe: Timeframe, until: datetime, costs: Costs) -> list[Label]:
+    """Labels of ended decisions, in order of decision time and symbol."""
+    if not decisions:
+        return []
+    earliest = min(decision.opened_at for decision in decisions)
+    scans = {
+        scan.scan_id: scan
+        for scan in ScanHistory.objects.filter(
+            timeframe=timeframe.name, close_time__gte=earliest, close_time__lte=until
+        )
+    }
+    spans = _spans(timeframe, earliest, until)
+    ordered = sorted(decisions, key=lambda decision: (decision.opened_at, decision.symbol))
+    return [_label(decision, scans[decision.scan_id], spans, costs) for decision in ordered]
+
+
+def _spans(timeframe: Timeframe, since: datetime, until: datetime) -> dict[str, IntArray]:
+    """Each symbol's bracket lives (2, n) in ms that reach beyond `since`, to the later end of both sides; none void."""
+    spans: dict[str, list[tuple[int, int]]] = {}
+    for model in (Signal, RejectedSignal):
+        held = model._default_manager.filter(timeframe=timeframe.name, opened_at__lte=until, expires_at__gt=since)
+        held = held.exclude(outcome="void")
+        for symbol, opened, expires, exit_at, mirror_exit_at in held.values_list(
+            "symbol", "opened_at", "expires_at", "exit_at", "mirror_exit_at"
+        ):
+            end = max(exit_at or expires, mirror_exit_at or expires)
+            spans.setdefault(symbol, []).append((to_ms(opened), to_ms(end)))
+    return {symbol: np.array(known, dtype=np.int64).T for symbol, known in spans.items()}
+
+
+def _label(decision: TrackedDecision, scan: ScanHistory, spans: dict[str, IntArray], costs: Costs) -> Label:
+    void = decision.outcome == "void"
+    start_ms = to_ms(decision.opened_at)
+    end_ms = to_ms(max(decision.exit_at, decision.mirror_exit_at))  # type: ignore[type-var]
+    votes = evidence(np.array(scan.directions, dtype=np.int8), np.array(scan.probabilities), np.array(scan.confidences))
+    return Label(
+        scan_id=decision.scan_id,
+        symbol=decision.symbol,
+        decided_ms=start_ms,
+        expires_ms=to_ms(decision.expires_at),
+        side=decision.direction,
+        is_signal=isinstance(decision, Signal),
+        is_eligible=scan.passed[0],
+        is_void=void or decision.missing_minutes > 0 or decision.mirror_missing_minutes > 0,
+        evidence=tuple(votes.tolist()),
+        win_probability=decision.win_probability,
+        expected_r=decision.expected_r,
+        cost_r=costs.round_trip * decision.reference_price / decision.risk,
+        net_r=decision.net_r,
+        mirror_net_r=decision.mirror_net_r,
+        uniqueness=1.0 if void else uniqueness_within(start_ms, end_ms, *spans[decision.symbol]),
+        weight_version=decision.weight_version,
+    )

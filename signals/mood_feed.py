@@ -1,0 +1,53 @@
+"""The market's mood as a feed: from the windows of all symbols to one row a close, and back to the heads. Pure."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ingestion.timeframes import FloatArray, IntArray, Timeframe
+from signals import mood
+from signals.scan import Segment
+
+Found = Mapping[str, Sequence[Segment]]
+
+
+def feed_name(timeframe: Timeframe) -> str:
+    """The name under which mood rows of a scan timeframe are stored."""
+    return f"mood.{timeframe.name}"
+
+
+def feeds(available_ms: IntArray, rows: FloatArray) -> dict[str, tuple[IntArray, FloatArray]]:
+    """Mood rows (closes, MOOD_FIELDS) as one feed a field, for `scan.look`."""
+    return {
+        f"mood.{name}": (available_ms, np.ascontiguousarray(rows[:, column]))
+        for column, name in enumerate(mood.MOOD_FIELDS)
+    }
+
+
+def symbol_rows(segments: Sequence[Segment]) -> tuple[IntArray, mood.SymbolMood]:
+    """One symbol's close times and mood figures over its segments' rows."""
+    known: dict[int, mood.SymbolMood] = {}
+    parts, closes = [], []
+    for segment in segments:
+        base = segment.window.base
+        known.setdefault(id(base), mood.symbol_mood(base))
+        parts.append(known[id(base)].take(segment.rows))
+        closes.append(base.close_ms[segment.rows])
+    return np.concatenate(closes), mood.SymbolMood.concatenate(parts)
+
+
+def mood_over(found: Found) -> tuple[IntArray, FloatArray]:
+    """The mood at every close of a history that starts without any: times (ms) and rows (closes, MOOD_FIELDS)."""
+    return mood.mood_series({symbol: symbol_rows(parts) for symbol, parts in found.items() if parts})
+
+
+def mood_at(found: Found, close_ms: int, stored_ms: IntArray, stored: FloatArray) -> FloatArray | None:
+    """The mood at one close, given the rows stored before it; None when no symbol has a ready bar there."""
+    ready = {symbol: symbol_rows(parts)[1] for symbol, parts in sorted(found.items()) if parts}
+    if not ready:
+        return None
+    timeframe = next(iter(ready.values())).timeframe
+    history = mood.recent_volatility(timeframe, close_ms, stored_ms, stored[:, mood.REALISED_VOLATILITY])
+    rows = np.concatenate([figures.rows for figures in ready.values()])
+    position = list(ready).index(mood.BITCOIN) if mood.BITCOIN in ready else None
+    return mood.market_mood(rows, position, history)
