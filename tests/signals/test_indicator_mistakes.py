@@ -18,10 +18,14 @@ HOUR_MS = 3_600_000
 
 # The worked example of an RSI over 14 closes in StockCharts' ChartSchool ("Relative Strength Index").
 PUBLISHED_CLOSES = """
-    44.34 44.09 44.15 43.61 44.33 44.83 45.10 45.42 45.84 46.08 45.89 46.03 45.61 46.28
-    46.28 46.00 46.03 46.41 46.22 45.64
+    44.3389 44.0902 44.1497 43.6124 44.3278 44.8264 45.0955 45.4245 45.8433 46.0826 45.8931
+    46.0328 45.6140 46.2820 46.2820 46.0028 46.0328 46.4116 46.2222 45.6439 46.2122 46.2521
+    45.7137 46.4515 45.7835 45.3548 44.0288 44.1783 44.2181 44.5672 43.4205 42.6628 43.1314
 """
-PUBLISHED_RSI = (70.53, 66.32, 66.55, 69.41, 66.36, 57.97)
+PUBLISHED_RSI = """
+    70.53 66.32 66.55 69.41 66.36 57.97 62.93 63.26 56.06 62.38 54.71
+    50.42 39.99 41.46 41.87 45.46 37.30 33.08 37.77
+"""
 
 
 def compute(name: str, **columns: npt.NDArray[Any]) -> FloatArray:
@@ -54,7 +58,9 @@ def hours(bars: int, *, start_ms: int = MIDNIGHT_MS) -> dict[str, npt.NDArray[An
 def test_rsi_is_the_published_one() -> None:
     closes = np.array([float(close) for close in PUBLISHED_CLOSES.split()])
 
-    np.testing.assert_allclose(compute("rsi_14", close=closes)[14:], PUBLISHED_RSI, atol=0.08)
+    strength = compute("rsi_14", close=closes)
+
+    assert [f"{value:.2f}" for value in strength[14:]] == PUBLISHED_RSI.split()
 
 
 @pytest.mark.parametrize("name", ["rsi_14", "adx_14", "atr_14", "plus_di_14"])
