@@ -1,0 +1,213 @@
+"""Candles in and out of PostgreSQL as arrays: binary COPY both ways, no row objects.
+
+Which candle stays when a minute is stored twice: the first one, unless the second comes from a higher source
+(import < stream < rest < archive) and says something else. So importing a file never changes what decisions were
+made with, and what the exchange itself corrected later can still be brought in from its archive.
+"""
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
+
+from ingestion.models import CandleSource
+from ingestion.partitions import ensure_partitions
+from ingestion.timeframes import Candles
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+POSTGRES_EPOCH_MS = 946_684_800_000
+COPY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+COPY_TRAILER = b"\xff\xff"
+ROWS_PER_COPY = 50_000
+
+PRICES = ("open", "high", "low", "close", "volume")
+NULLABLE = ("quote_volume", "trades", "taker_base", "taker_quote")
+FIGURES = PRICES + NULLABLE
+
+
+@dataclass(frozen=True)
+class StoreReport:
+    """What became of the candles handed in."""
+
+    inserted: int = 0
+    replaced: int = 0
+    unchanged: int = 0
+
+    def __add__(self, other: "StoreReport") -> "StoreReport":
+        return StoreReport(
+            self.inserted + other.inserted, self.replaced + other.replaced, self.unchanged + other.unchanged
+        )
+
+
+def to_ms(moment: datetime) -> int:
+    """Milliseconds since the epoch, exactly."""
+    return (moment - EPOCH) // timedelta(milliseconds=1)
+
+
+def to_datetime(ms: int) -> datetime:
+    """The UTC moment, exactly; no float on the way."""
+    return EPOCH + timedelta(milliseconds=int(ms))
+
+
+def empty_candles() -> Candles:
+    return candles_of(np.empty(0, np.int64), {name: np.empty(0) for name in FIGURES})
+
+
+def candles_of(open_ms: npt.NDArray[np.int64], figures: Mapping[str, npt.NDArray[np.float64]]) -> Candles:
+    """1m candles from their columns."""
+    return Candles(open_ms=open_ms, minutes=np.ones(len(open_ms), np.int64), **figures)
+
+
+# --- in ---------------------------------------------------------------------------------------------------------------
+
+
+def store_candles(candles: Mapping[str, Candles], *, source: CandleSource) -> StoreReport:
+    """Store 1m candles by symbol, in one transaction; partitions are made as needed. Safe to run twice.
+
+    Raises ValueError if a symbol's candles are not ascending and unique.
+    """
+    filled = {symbol: minutes for symbol, minutes in candles.items() if len(minutes)}
+    if not filled:
+        return StoreReport()
+    _refuse_unsorted(filled)
+    first = min(int(minutes.open_ms[0]) for minutes in filled.values())
+    last = max(int(minutes.open_ms[-1]) for minutes in filled.values())
+    ensure_partitions("candles", to_datetime(first), to_datetime(last + 1))
+    report = StoreReport()
+    with transaction.atomic(), connection.cursor() as cursor:
+        for chunk in _chunks(filled):
+            report += _store_chunk(cursor, chunk, source)
+    return report
+
+
+def _refuse_unsorted(candles: Mapping[str, Candles]) -> None:
+    for symbol, minutes in candles.items():
+        if np.any(np.diff(minutes.open_ms) <= 0):
+            raise ValueError(f"candles of {symbol} are not ascending and unique in open time; sort them before storing")
+
+
+def _chunks(candles: Mapping[str, Candles]) -> list[list[tuple[str, Candles]]]:
+    """All candles in parts of ROWS_PER_COPY in the order of the key, so that two writers cannot deadlock."""
+    chunks: list[list[tuple[str, Candles]]] = [[]]
+    room = ROWS_PER_COPY
+    for symbol, minutes in sorted(candles.items()):
+        while len(minutes):
+            if not room:
+                chunks.append([])
+                room = ROWS_PER_COPY
+            part, minutes = minutes.rows(slice(0, room)), minutes.rows(slice(room, None))
+            chunks[-1].append((symbol, part))
+            room -= len(part)
+    return chunks
+
+
+def _copy_rows(symbol: str, candles: Candles) -> bytes:
+    """The rows of one symbol as PostgreSQL's binary COPY wants them: a field count, then length and value by turns."""
+    name = symbol.encode()
+    columns: list[tuple[str, str, Any]] = [("symbol", f"S{len(name)}", name)]
+    columns.append(("open_time", ">i8", (candles.open_ms - POSTGRES_EPOCH_MS) * 1000))
+    columns += [(figure, ">f8", getattr(candles, figure)) for figure in FIGURES]
+    layout: list[tuple[str, str]] = [("fields", ">i2")]
+    for column, kind, _ in columns:
+        layout += [(f"{column}_length", ">i4"), (column, kind)]
+    rows = np.empty(len(candles), np.dtype(layout))
+    rows["fields"] = len(columns)
+    for column, _, values in columns:
+        rows[f"{column}_length"] = rows.dtype[column].itemsize
+        rows[column] = values
+    return rows.tobytes()
+
+
+def _store_chunk(cursor: CursorWrapper, chunk: list[tuple[str, Candles]], source: CandleSource) -> StoreReport:
+    rows = sum(len(part) for _, part in chunk)
+    data = b"".join([COPY_HEADER, *(_copy_rows(symbol, part) for symbol, part in chunk), COPY_TRAILER])
+    cursor.execute(CREATE_INCOMING)
+    cursor.copy_expert("COPY incoming_candles FROM STDIN (FORMAT binary)", io.BytesIO(data))
+    cursor.execute(INSERT_INCOMING, [source.value])
+    inserted = int(cursor.rowcount)
+    known = rows - inserted
+    replaced = 0
+    if known and LOWER_SOURCES[source]:
+        cursor.execute(CORRECT_STORED, [source.value, LOWER_SOURCES[source]])
+        replaced = int(cursor.rowcount)
+    return StoreReport(inserted, replaced, known - replaced)
+
+
+# One temporary table a session, emptied at COMMIT and before each use: making one a minute would bloat the catalogue.
+CREATE_INCOMING = """
+CREATE TEMPORARY TABLE IF NOT EXISTS incoming_candles (
+    symbol text, open_time timestamptz, open float8, high float8, low float8, close float8, volume float8,
+    quote_volume float8, trades float8, taker_base float8, taker_quote float8) ON COMMIT DELETE ROWS;
+TRUNCATE incoming_candles"""
+
+CLEAN_INCOMING = """
+    SELECT symbol, open_time, open_time + interval '59.999 seconds' AS close_time, open, high, low, close, volume,
+        nullif(quote_volume, 'NaN') AS quote_volume, nullif(trades, 'NaN')::bigint AS trades,
+        nullif(taker_base, 'NaN') AS taker_base, nullif(taker_quote, 'NaN') AS taker_quote
+    FROM incoming_candles"""
+
+COLUMNS = "symbol, open_time, close_time, open, high, low, close, volume, quote_volume, trades, taker_base, taker_quote"
+
+INSERT_INCOMING = f"""
+INSERT INTO candles ({COLUMNS}, source)
+SELECT {COLUMNS}, %s FROM ({CLEAN_INCOMING}) AS incoming
+ON CONFLICT (symbol, open_time) DO NOTHING"""
+
+CORRECT_STORED = f"""
+UPDATE candles AS stored SET ({", ".join(FIGURES)}, source) = ({", ".join(f"incoming.{f}" for f in FIGURES)}, %s)
+FROM ({CLEAN_INCOMING}) AS incoming
+WHERE stored.symbol = incoming.symbol AND stored.open_time = incoming.open_time AND stored.source = ANY(%s)
+  AND ({", ".join(f"stored.{f}" for f in FIGURES)})
+      IS DISTINCT FROM ({", ".join(f"incoming.{f}" for f in FIGURES)})"""
+
+LOWER_SOURCES = {source: [s.value for s in list(CandleSource)[:rank]] for rank, source in enumerate(CandleSource)}
+
+
+# --- out --------------------------------------------------------------------------------------------------------------
+
+OUT_ROW = np.dtype(
+    [("fields", ">i2"), ("place_length", ">i4"), ("place", ">i4"), ("open_time_length", ">i4"), ("open_time", ">i8")]
+    + [cell for figure in FIGURES for cell in ((f"{figure}_length", ">i4"), (figure, ">f8"))]
+)
+
+SELECT_CANDLES = f"""
+COPY (
+    SELECT array_position(%s::text[], symbol), open_time, {", ".join(PRICES)},
+        {", ".join(f"coalesce({figure}::float8, 'NaN')" for figure in NULLABLE)}
+    FROM candles
+    WHERE symbol = ANY(%s) AND open_time >= %s AND open_time < %s
+) TO STDOUT (FORMAT binary)"""
+
+
+def load_candles(symbol: str, start_ms: int, end_ms: int) -> Candles:
+    """The stored 1m candles of [start_ms, end_ms), ascending; figures the source did not have are NaN."""
+    return load_many([symbol], start_ms, end_ms)[symbol]
+
+
+def load_many(symbols: Sequence[str], start_ms: int, end_ms: int) -> dict[str, Candles]:
+    """The stored 1m candles of [start_ms, end_ms) of every symbol asked for (empty if it has none)."""
+    names = list(dict.fromkeys(symbols))
+    rows = _rows_out([names, names, to_datetime(start_ms), to_datetime(end_ms)])
+    place = rows["place"].astype(np.int64)
+    open_ms = rows["open_time"].astype(np.int64) // 1000 + POSTGRES_EPOCH_MS
+    # Sorted here and not by PostgreSQL: it is faster, and each partition of an index scan arrives in order anyway.
+    order = np.lexsort((open_ms, place))
+    open_ms = open_ms[order]
+    figures = {figure: rows[figure].astype(np.float64)[order] for figure in FIGURES}
+    bounds = np.searchsorted(place[order], np.arange(1, len(names) + 2))
+    every = candles_of(open_ms, figures)
+    return {name: every.rows(slice(int(bounds[i]), int(bounds[i + 1]))) for i, name in enumerate(names)}
+
+
+def _rows_out(parameters: list[Any]) -> npt.NDArray[np.void]:
+    buffer = io.BytesIO()
+    with connection.cursor() as cursor:
+        cursor.copy_expert(cursor.mogrify(SELECT_CANDLES, parameters).decode(), buffer)
+    # Every row has the same length, since nothing in it is NULL; behind the rows stands the two-byte trailer.
+    return np.frombuffer(buffer.getbuffer()[len(COPY_HEADER) : -len(COPY_TRAILER)], OUT_ROW)

@@ -1,0 +1,166 @@
+"""The market, stored: what is listed, its 1m candles, what is missing and why, what was refused."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+
+
+class Symbol(models.Model):
+    """A market of the exchange, such as BTCUSDT. `listed_at` is the first minute we expect a candle for."""
+
+    name = models.TextField(primary_key=True)
+    base_asset = models.TextField()
+    quote_asset = models.TextField()
+    is_active = models.BooleanField(default=True)
+    listed_at = models.DateTimeField(null=True, blank=True)
+    delisted_at = models.DateTimeField(null=True, blank=True)
+    tick_size = models.FloatField(null=True, blank=True)
+    step_size = models.FloatField(null=True, blank=True)
+    min_notional = models.FloatField(null=True, blank=True)
+
+    class Meta:
+        db_table = "symbols"
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class CandleSource(models.TextChoices):
+    """Where a candle came from, lowest rank first: a higher one may correct a lower one (`candles.store_candles`)."""
+
+    IMPORT = "import"
+    STREAM = "stream"
+    REST = "rest"
+    ARCHIVE = "archive"
+
+
+class Candle(models.Model):
+    """A closed 1m candle. The table is made by SQL (partitioned, with its checks) in migration 0002.
+
+    The last four figures are NULL where the source did not have them. Written by COPY only (`candles.py`).
+    """
+
+    pk = models.CompositePrimaryKey("symbol", "open_time")
+    symbol = models.TextField()
+    open_time = models.DateTimeField()
+    close_time = models.DateTimeField()
+    open = models.FloatField()
+    high = models.FloatField()
+    low = models.FloatField()
+    close = models.FloatField()
+    volume = models.FloatField()
+    quote_volume = models.FloatField(null=True)
+    trades = models.BigIntegerField(null=True)
+    taker_base = models.FloatField(null=True)
+    taker_quote = models.FloatField(null=True)
+    off_grid = models.BooleanField(default=False)
+    source = models.TextField(choices=CandleSource)
+
+    class Meta:
+        db_table = "candles"
+
+    def __str__(self) -> str:
+        return f"{self.symbol} {self.open_time:%Y-%m-%d %H:%M}"
+
+
+class CandleGap(models.Model):
+    """Minutes [start, end) of a symbol that are no candles: being filled, or explained with evidence."""
+
+    class Status(models.TextChoices):
+        FILLING = "filling"
+        EXPLAINED = "explained"
+
+    class Reason(models.TextChoices):
+        EXCHANGE_OUTAGE = "exchange_outage", "every symbol lacks these minutes"
+        SOURCE_HAS_NO_CANDLE = "source_has_no_candle", "the source has no candle"
+        ROW_QUARANTINED = "row_quarantined", "the source's row was refused"
+        NOT_LISTED = "not_listed", "the symbol was not traded"
+
+    symbol = models.TextField()
+    start = models.DateTimeField()
+    end = models.DateTimeField(help_text="exclusive")
+    status = models.TextField(choices=Status)
+    reason = models.TextField(choices=Reason, blank=True)
+    evidence = models.JSONField(default=dict)
+    checks = models.PositiveIntegerField(default=0)
+    first_seen = models.DateTimeField()
+    last_checked = models.DateTimeField()
+
+    class Meta:
+        db_table = "candle_gaps"
+        ordering = ("-start", "symbol")
+        constraints = (
+            models.UniqueConstraint(fields=("symbol", "start"), name="candle_gap_once"),
+            models.CheckConstraint(condition=Q(end__gt=models.F("start")), name="candle_gap_has_minutes"),
+            models.CheckConstraint(
+                condition=Q(status="filling", reason="") | (Q(status="explained") & ~Q(reason="")),
+                name="candle_gap_explained_has_reason",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.symbol} {self.start:%Y-%m-%d %H:%M} to {self.end:%Y-%m-%d %H:%M}: {self.reason or self.status}"
+
+
+class QuarantinedMessage(models.Model):
+    """A row or message we refused, with the reason; kept for people to look at, once."""
+
+    source = models.TextField(choices=CandleSource)
+    file = models.TextField(blank=True)
+    line = models.PositiveBigIntegerField(default=0)
+    payload = models.TextField()
+    payload_digest = models.CharField(max_length=64, help_text="sha256 of the payload, hexadecimal")
+    reason = models.TextField()
+    received_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "quarantined_messages"
+        ordering = ("-received_at", "-id")
+        constraints = (
+            models.UniqueConstraint(fields=("file", "line", "payload_digest"), name="quarantined_message_once"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.reason}" if self.file else self.reason
+
+
+class BackfillRun(models.Model):
+    """One attempt to fill [start, end) of a symbol, and what it brought."""
+
+    class Status(models.TextChoices):
+        RUNNING = "running"
+        DONE = "done"
+        FAILED = "failed"
+
+    symbol = models.TextField()
+    start = models.DateTimeField()
+    end = models.DateTimeField(help_text="exclusive")
+    status = models.TextField(choices=Status)
+    candles = models.PositiveBigIntegerField(default=0)
+    requests = models.PositiveIntegerField(default=0)
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "backfill_runs"
+        ordering = ("-started_at", "-id")
+
+    def __str__(self) -> str:
+        return f"{self.symbol} {self.start:%Y-%m-%d %H:%M}: {self.status}, {self.candles} candles"
+
+
+class MarketFeed(models.Model):
+    """One reading of a named feed, of a symbol or ('') of the whole market; usable only from `available_at`."""
+
+    name = models.TextField()
+    symbol = models.TextField(blank=True, default="")
+    available_at = models.DateTimeField()
+    values = ArrayField(models.FloatField())
+
+    class Meta:
+        db_table = "market_feeds"
+        constraints = (models.UniqueConstraint(fields=("name", "symbol", "available_at"), name="market_feed_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.symbol} {self.available_at:%Y-%m-%d %H:%M}"
