@@ -1,0 +1,229 @@
+"""Learning events as columns: validated, in one order whatever order they came in, each counted once. Pure numpy."""
+
+from dataclasses import dataclass, fields
+from hashlib import blake2b, sha256
+
+import numpy as np
+import numpy.typing as npt
+
+from ingestion.timeframes import BoolArray, FloatArray, IntArray
+from signals.consensus import EVIDENCE_CAP, SideArray
+
+KeyArray = npt.NDArray[np.bytes_]
+
+
+@dataclass(frozen=True)
+class Events:
+    """Resolved decisions, one a row; columns (n,) but `evidence` (n, H). Void outcomes (data gaps) do not belong here.
+
+    `matured_day` is the first night (days since the epoch) that may learn from the row: its time limit lies before that
+    midnight and no later night had run when it was recorded. `won_*` mean net R above zero after costs of that side's
+    bracket, `cost_r` the round trip in R. `eligible`: every gate that does not depend on weights let the scan pass.
+    """
+
+    key: KeyArray
+    decided_day: IntArray
+    hour_block: IntArray
+    matured_day: IntArray
+    series: IntArray
+    evidence: FloatArray
+    won_long: BoolArray
+    won_short: BoolArray
+    net_r_long: FloatArray
+    net_r_short: FloatArray
+    uniqueness: FloatArray
+    cost_r: FloatArray
+    side: SideArray
+    eligible: BoolArray
+    accepted: BoolArray
+
+    def __post_init__(self) -> None:
+        for name in COLUMNS:
+            if len(getattr(self, name)) != len(self.key):
+                raise ValueError(f"learning events: column {name} has another length than key; pass one value a row")
+        if self.evidence.ndim != 2:
+            raise ValueError("learning events: evidence must have the shape (events, heads)")
+
+    def __len__(self) -> int:
+        return len(self.key)
+
+    def rows(self, chosen: slice | IntArray | BoolArray) -> "Events":
+        return Events(*(getattr(self, name)[chosen] for name in COLUMNS))
+
+    def known_on(self, night: int) -> "Events":
+        """The rows that the night of day `night` may learn from; what matures later changes nothing."""
+        return self.rows(self.matured_day <= night)
+
+
+COLUMNS = tuple(column.name for column in fields(Events))
+CONTENT = tuple(name for name in COLUMNS if name not in ("key", "matured_day"))
+NUMBERS = ("evidence", "net_r_long", "net_r_short", "uniqueness", "cost_r")
+
+
+def make_events(
+    *,
+    key: "npt.ArrayLike",
+    decided_day: "npt.ArrayLike",
+    matured_day: "npt.ArrayLike",
+    evidence: FloatArray,
+    won_long: "npt.ArrayLike",
+    won_short: "npt.ArrayLike",
+    hour_block: "npt.ArrayLike | None" = None,
+    series: "npt.ArrayLike | None" = None,
+    net_r_long: "npt.ArrayLike | None" = None,
+    net_r_short: "npt.ArrayLike | None" = None,
+    uniqueness: "npt.ArrayLike | None" = None,
+    cost_r: "npt.ArrayLike | None" = None,
+    side: "npt.ArrayLike | None" = None,
+    eligible: "npt.ArrayLike | None" = None,
+    accepted: "npt.ArrayLike | None" = None,
+) -> Events:
+    """Events from plain columns, typed and checked; raises ValueError on NaN, infinity or a uniqueness outside (0, 1].
+
+    Evidence beyond +-ln(0.95 / 0.05) is clipped. Left out: hours are the days, every row is a series of its own, a win
+    is +1 R and a loss -1 R, uniqueness 1, no costs, side the sign of the summed evidence, all eligible, none accepted.
+    """
+    votes = np.asarray(evidence, np.float64)
+    count = len(votes)
+    long, short = np.asarray(won_long, np.bool_), np.asarray(won_short, np.bool_)
+    days = _integers(decided_day, count)
+    events = Events(
+        key=np.asarray(key, np.bytes_).reshape(count),
+        decided_day=days,
+        hour_block=_integers(24 * days if hour_block is None else hour_block, count),
+        matured_day=_integers(matured_day, count),
+        series=_integers(np.arange(count) if series is None else series, count),
+        evidence=np.clip(votes, -EVIDENCE_CAP, EVIDENCE_CAP) + 0.0,  # + 0.0: one zero, not two
+        won_long=long,
+        won_short=short,
+        net_r_long=_numbers(np.where(long, 1.0, -1.0) if net_r_long is None else net_r_long, count),
+        net_r_short=_numbers(np.where(short, 1.0, -1.0) if net_r_short is None else net_r_short, count),
+        uniqueness=_numbers(1.0 if uniqueness is None else uniqueness, count),
+        cost_r=_numbers(0.0 if cost_r is None else cost_r, count),
+        side=np.sign(votes.sum(axis=1)).astype(np.int8) if side is None else np.asarray(side, np.int8),
+        eligible=np.ones(count, np.bool_) if eligible is None else np.asarray(eligible, np.bool_),
+        accepted=np.zeros(count, np.bool_) if accepted is None else np.asarray(accepted, np.bool_),
+    )
+    _refuse_nonsense(events)
+    return events
+
+
+def _integers(values: "npt.ArrayLike", count: int) -> IntArray:
+    return np.array(np.broadcast_to(np.asarray(values, np.int64), (count,)))
+
+
+def _numbers(values: "npt.ArrayLike", count: int) -> FloatArray:
+    return np.array(np.broadcast_to(np.asarray(values, np.float64), (count,))) + 0.0
+
+
+def _refuse_nonsense(events: Events) -> None:
+    for name in NUMBERS:
+        finite = np.isfinite(getattr(events, name)).reshape(len(events), -1).all(axis=1)
+        if not finite.all():
+            key = events.key[~finite][0].decode(errors="replace")
+            raise ValueError(f"learning event {key}: {name} is NaN or infinite; void or repair it before it is learned")
+    outside = (events.uniqueness <= 0) | (events.uniqueness > 1)
+    if outside.any():
+        key = events.key[outside][0].decode(errors="replace")
+        raise ValueError(f"learning event {key}: uniqueness must lie in (0, 1]; compute it with average_uniqueness")
+
+
+def join(parts: "list[Events]") -> Events:
+    """The rows of all parts, in the order given."""
+    return Events(*(np.concatenate([getattr(part, name) for part in parts]) for name in COLUMNS))
+
+
+@dataclass(frozen=True)
+class Collected:
+    """Unique events in the one order every fit uses. `conflicts` holds every row of a key that came with two contents:
+    none of them is learned from, and the caller raises the alarm. `repeated` counts exact duplicates dropped."""
+
+    events: Events
+    repeated: int
+    conflicts: Events
+
+
+def collect(events: Events) -> Collected:
+    """Sort by decision time, then key; drop exact duplicates (the earliest night stays); set conflicting ones apart."""
+    by_key = events.rows(np.lexsort((events.matured_day, events.key)))
+    same_key = np.r_[False, by_key.key[1:] == by_key.key[:-1]] if len(events) else np.empty(0, np.bool_)
+    differs = same_key & ~_equals_previous(by_key)
+    group = np.cumsum(~same_key) - 1
+    in_conflict = np.isin(group, group[differs])
+    kept = by_key.rows(~same_key & ~in_conflict)
+    order = np.lexsort((kept.key, kept.hour_block, kept.decided_day))
+    return Collected(kept.rows(order), int((same_key & ~in_conflict).sum()), by_key.rows(in_conflict))
+
+
+def _equals_previous(events: Events) -> BoolArray:
+    """Whether each row has the content of the row before it; False for the first."""
+    equal = np.ones(len(events), np.bool_)
+    equal[:1] = False
+    for name in CONTENT:
+        column = getattr(events, name).reshape(len(events), -1)
+        equal[1:] &= (column[1:] == column[:-1]).all(axis=1)
+    return equal
+
+
+def digest(events: Events) -> str:
+    """sha256 over the columns of collected events: the same ledger rows, the same 64 letters."""
+    summary = sha256()
+    for name in COLUMNS:
+        column = getattr(events, name)
+        summary.update(f"{name}{column.shape}".encode())
+        # A bytes column is as wide as its longest key, which depends on the company; joined keys do not.
+        summary.update(b"\n".join(column.tolist()) if name == "key" else np.ascontiguousarray(column).tobytes())
+    return summary.hexdigest()
+
+
+def sampled(events: Events, size: int) -> BoolArray:
+    """Which rows a fit over at most `size` rows takes: those with the smallest hash of their key."""
+    if len(events) <= size:
+        return np.ones(len(events), np.bool_)
+    ranks = np.array(
+        [int.from_bytes(blake2b(key, digest_size=8).digest(), "big") for key in events.key.tolist()], np.uint64
+    )
+    chosen = np.zeros(len(events), np.bool_)
+    chosen[np.argsort(ranks, kind="stable")[:size]] = True
+    return chosen
+
+
+def average_uniqueness(start_ms: IntArray, end_ms: IntArray) -> FloatArray:
+    """Mean over each bracket's life [start, end) of 1 / (brackets open then), shape (n,) (López de Prado 2018, ch. 4).
+
+    One symbol's (or correlation cluster's) brackets, in any order. Exact: the integral of a step function. Raises
+    ValueError where end <= start.
+    """
+    if (end_ms <= start_ms).any():
+        raise ValueError("a bracket must end after it starts; give end_ms > start_ms for every row")
+    edges = np.unique(np.concatenate([start_ms, end_ms]))
+    first, last = np.searchsorted(edges, start_ms), np.searchsorted(edges, end_ms)
+    change = np.zeros(len(edges), np.int64)
+    np.add.at(change, first, 1)
+    np.add.at(change, last, -1)
+    open_then = np.cumsum(change)[:-1]
+    share = np.where(open_then > 0, np.diff(edges) / np.maximum(open_then, 1), 0.0)
+    area = np.concatenate([[0.0], np.cumsum(share)])
+    unique: FloatArray = (area[last] - area[first]) / (end_ms - start_ms)
+    # Differences of one long running sum: rounding may leave an only bracket a hair above one.
+    return np.minimum(unique, 1.0)
+
+
+def design_effect(hour_block: IntArray, residuals: FloatArray, series: IntArray | None = None) -> float:
+    """How much the residuals of one hour move together: variance of the hour sums over that of independent rows, >= 1.
+
+    Rows of one series (symbol) inside an hour are summed first: that they move together is what uniqueness pays for.
+    1 with fewer than two hours.
+    """
+    if len(residuals) == 0 or (hour_block == hour_block[0]).all():
+        return 1.0
+    hours, hour = np.unique(hour_block, return_inverse=True)
+    members: FloatArray = residuals
+    if series is not None:
+        _, codes = np.unique(series, return_inverse=True)
+        cells, cell = np.unique(hour * (codes.max() + 1) + codes, return_inverse=True)
+        members, hour = np.bincount(cell, weights=residuals).astype(np.float64), cells // (codes.max() + 1)
+    centred = members - members.sum() / len(members)
+    sums = np.bincount(hour, weights=centred, minlength=len(hours))
+    alone = float((centred * centred).sum())
+    return max(1.0, float((sums * sums).sum()) / alone) if alone > 0 else 1.0

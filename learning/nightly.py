@@ -1,0 +1,246 @@
+"""One night as one pure step: score, learn, draft, judge, decide what is in force. The job and replay call this."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from learning.betting import Bets
+from learning.candidates import names
+from learning.config import CODE_VERSION, Config
+from learning.events import Events, collect
+from learning.layers import Lesson, learn, loss_in_force, mean_loss, step_toward
+from learning.mixture import Certificate, ordered_sum
+from learning.procedure import SCORES_KEPT, InForce, Procedure, Score
+from learning.promotion import Twins, Verdict, judge_guard, judge_night, judge_opening
+from learning.state import theta_of
+from signals.consensus import Weights
+
+Status = Literal["challenger", "active", "rejected"]
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A version of the head weights to store: what it is, what became of it and why, and everything behind it."""
+
+    weights: Weights
+    status: Status
+    reason: str
+    created_by: str
+    evidence: Mapping[str, Any]
+    certificate: Mapping[str, Any]
+    metrics_before: Mapping[str, Any]
+    metrics_after: Mapping[str, Any]
+    explanation: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class Night:
+    """What a night leaves behind. `drafts` in the order to store them, at most one of them active.
+
+    `opened`: the gate opened tonight; `rolled_back`: the live guard put equal weights back tonight. `conflicts`: events
+    whose key came with two contents; none of their rows was learned from and the caller must raise the alarm.
+    """
+
+    procedure: Procedure
+    drafts: tuple[Draft, ...]
+    verdicts: tuple[Verdict, ...]
+    opened: bool
+    rolled_back: bool
+    repeated: int
+    conflicts: Events
+
+    @property
+    def weights(self) -> Weights:
+        """The weights in force from 00:15 UTC after the night's midnight."""
+        return self.procedure.weights
+
+    @property
+    def draft(self) -> Draft:
+        """The version the learner drafted tonight, whatever became of it."""
+        return self.drafts[-1]
+
+
+def run_night(
+    procedure: Procedure,
+    events: Events,
+    *,
+    today: int,
+    config: Config,
+    threshold_r: float | None = None,
+    twins: Twins | None = None,
+) -> Night:
+    """The night of day `today` (days since the epoch), from the ledger's events in any order, repeated or not.
+
+    Events that mature later change nothing. `threshold_r` is the quality threshold in force, None where there is none;
+    `twins` the comparison of signals with their shadows. Raises ValueError if the night was already run.
+    """
+    collected = collect(events.known_on(today))
+    known = collected.events
+    tonight = known.rows(known.matured_day > procedure.learner.day)
+    lesson = learn(procedure.learner, known, today=today, config=config)
+    scored = _scored(procedure, tonight, today, config)
+    opening, guard = judge_opening(scored.opening, config), judge_guard(scored.guard, config)
+    opened = procedure.phase == "shadow" and opening.passed
+    rolled_back = procedure.phase == "live" and not guard.passed and not procedure.pinned
+    phase = "shadow" if rolled_back else "live" if opened else procedure.phase
+    following = replace(scored, learner=lesson.state, phase=phase)
+    if opened or rolled_back:
+        following = replace(following, opening=Bets(), guard=Bets())
+    base = lesson.champion if rolled_back else procedure.weights
+    drafted = step_toward(base, lesson, config) if phase == "live" else lesson.state.weights
+    effective = lesson.study.effective_events if lesson.study else 0.0
+    verdicts = [opening] if procedure.phase == "shadow" else [guard]
+    if len(tonight):
+        verdicts += judge_night(
+            drafted, base, known, effective_events=effective, threshold_r=threshold_r, twins=twins, config=config
+        )
+    context = _Context(procedure, scored, lesson, known, tonight, today, config)
+    drafts = _decided(context, following, drafted, verdicts, rolled_back)
+    in_force = next((draft.weights for draft in drafts if draft.status == "active"), procedure.weights)
+    live = (*procedure.live, InForce(today, theta_of(in_force)))[-config.remembered_nights :]
+    return Night(
+        procedure=replace(following, live=live),
+        drafts=drafts,
+        verdicts=tuple(verdicts),
+        opened=opened,
+        rolled_back=rolled_back,
+        repeated=collected.repeated,
+        conflicts=collected.conflicts,
+    )
+
+
+@dataclass(frozen=True)
+class _Context:
+    """What every draft of the night has in common."""
+
+    before: Procedure
+    scored: Procedure
+    lesson: Lesson
+    known: Events
+    tonight: Events
+    today: int
+    config: Config
+
+
+def _scored(procedure: Procedure, tonight: Events, today: int, config: Config) -> Procedure:
+    """The procedure with tonight's outcomes scored, each under what was in force when it was decided, and bet on."""
+    if len(tonight) == 0:
+        return procedure
+    own, champion = loss_in_force(procedure.learner, tonight)
+    score = Score(today, len(tonight), _live_loss(procedure, tonight), champion, own)
+    shadow, live = procedure.phase == "shadow", procedure.phase == "live"
+    return replace(
+        procedure,
+        opening=procedure.opening.after(champion - own, config) if shadow else procedure.opening,
+        guard=procedure.guard.after(score.live - champion, config) if live else procedure.guard,
+        scores=(*procedure.scores, score)[-SCORES_KEPT:],
+    )
+
+
+def _live_loss(procedure: Procedure, tonight: Events) -> float:
+    parts = []
+    for day in np.unique(tonight.decided_day).tolist():
+        part = tonight.rows(tonight.decided_day == day)
+        parts.append(float(part.uniqueness.sum()) * mean_loss(procedure.in_force(day).theta, part))
+    return ordered_sum(np.array(parts)) / float(tonight.uniqueness.sum())
+
+
+def _decided(
+    context: _Context, following: Procedure, drafted: Weights, verdicts: list[Verdict], rolled_back: bool
+) -> tuple[Draft, ...]:
+    """The versions to store: the champion's refresh or return if there is one, then the learner's draft."""
+    refusals = [verdict for verdict in verdicts if not verdict.passed and verdict.name not in ("opening", "live_guard")]
+    words = "; ".join(verdict.reason for verdict in refusals)
+    if rolled_back:
+        guard = next(verdict.reason for verdict in verdicts if verdict.name == "live_guard")
+        back = _draft(context, context.lesson.champion, "active", f"rolled back: {guard}", "live_guard")
+        return back, _draft(context, drafted, "challenger", "back in shadow after the roll-back", "nightly")
+    if context.before.pinned:
+        return (_draft(context, drafted, "challenger", "pinned by hand: not put in force", "nightly"),)
+    if len(context.tonight) == 0:
+        status: Status = "active" if following.phase == "live" else "challenger"
+        unchanged = context.before.weights if following.phase == "live" else drafted
+        return (_draft(context, unchanged, status, "no outcome matured: nothing moved", "nightly"),)
+    if following.phase == "shadow":
+        opening = next((verdict.reason for verdict in verdicts if verdict.name == "opening"), "")
+        challenger = _draft(context, drafted, "rejected" if refusals else "challenger", words or opening, "nightly")
+        if any(verdict.name in ("evidence", "twins") for verdict in refusals):
+            return (challenger,)
+        reason = f"equal betas with the base rates of {len(context.known)} events; {opening}"
+        return _draft(context, context.lesson.champion, "active", reason, "nightly"), challenger
+    if refusals:
+        return (_draft(context, drafted, "rejected", f"vetoed: {words}", "nightly"),)
+    return (_draft(context, drafted, "active", "no guard objected", "nightly"),)
+
+
+def _draft(context: _Context, weights: Weights, status: Status, reason: str, created_by: str) -> Draft:
+    known = context.known
+    study = context.lesson.study
+    first, last = (known.key[0].decode(), known.key[-1].decode()) if len(known) else (None, None)
+    return Draft(
+        weights=weights,
+        status=status,
+        reason=reason,
+        created_by=created_by,
+        evidence={
+            "first_event": first,
+            "last_event": last,
+            "count": len(known),
+            "tonight": len(context.tonight),
+            "digest": context.lesson.evidence_digest,
+            "state_hash": context.lesson.state.state_hash,
+            "code_version": CODE_VERSION,
+            "config": context.config.digest,
+            "design_effect": study.design_effect if study else None,
+            "effective_events": study.effective_events if study else None,
+            "sampled_from": study.sampled_from if study else None,
+            "sampled_to": study.sampled_to if study else None,
+        },
+        certificate=certificate_of(context.lesson.state.certificate, context.config),
+        metrics_before=_metrics(context.scored, "live"),
+        metrics_after=_metrics(context.scored, "champion" if weights is context.lesson.champion else "learner"),
+        explanation=_explained(context, weights),
+    )
+
+
+def certificate_of(certificate: Certificate, config: Config) -> dict[str, Any]:
+    """The certificate as plain values: excess loss over each candidate beside its bound, in nats."""
+    bounds, labels = certificate.bounds(config).tolist(), names(config)
+    return {
+        "holds": certificate.holds(config),
+        "nights": certificate.nights,
+        "excess": dict(zip(labels, certificate.excess.tolist(), strict=True)),
+        "bound": dict(zip(labels, bounds, strict=True)),
+        "gap": certificate.gap,
+        "drift": certificate.drift,
+    }
+
+
+def _metrics(procedure: Procedure, path: str) -> dict[str, Any]:
+    """Prequential log-loss of one path, tonight and over the last 14 scored nights: scans not yet learned from."""
+    scores = procedure.scores[-14:]
+    if not scores:
+        return {"log_loss": None, "log_loss_tonight": None, "scans": 0, "nights": 0, "path": path}
+    scans = sum(score.scans for score in scores)
+    total = sum(score.scans * getattr(score, path) for score in scores)
+    tonight = getattr(scores[-1], path)
+    return {
+        "log_loss": total / scans,
+        "log_loss_tonight": tonight,
+        "scans": scans,
+        "nights": len(scores),
+        "path": path,
+    }
+
+
+def _explained(context: _Context, weights: Weights) -> tuple[Mapping[str, Any], ...]:
+    """Each head's beta before and after, and how many of tonight's outcomes it had voted on; largest change first."""
+    before = context.before.weights.beta.tolist()
+    voted = (context.tonight.evidence != 0).sum(axis=0).tolist()
+    rows = [
+        {"head": head, "before": old, "after": new, "change": new - old, "outcomes_tonight": count}
+        for head, old, new, count in zip(weights.heads, before, weights.beta.tolist(), voted, strict=True)
+    ]
+    return tuple(sorted(rows, key=lambda row: -abs(row["change"])))

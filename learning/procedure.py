@@ -1,0 +1,134 @@
+"""The procedure: all that one night hands to the next, exact to the bit, and what a person may do to it. Pure."""
+
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import Any, Literal
+
+import numpy as np
+
+from ingestion.timeframes import FloatArray
+from learning.betting import Bets
+from learning.config import Config
+from learning.state import BEFORE_HISTORY, LearnerState, canonical, read_canonical, theta_of, weights_of
+from signals.consensus import BIRTH_BIAS, Weights
+
+Phase = Literal["shadow", "live"]
+SCORES_KEPT = 60
+
+
+@dataclass(frozen=True)
+class InForce:
+    """The weights (2 + H,) that decide from 00:15 UTC of `day` on."""
+
+    day: int
+    theta: FloatArray
+
+
+@dataclass(frozen=True)
+class Score:
+    """A night's mean log-loss over the scans that matured then, each under the state in force when it was decided."""
+
+    day: int
+    scans: int
+    live: float
+    champion: float
+    learner: float
+
+
+@dataclass(frozen=True)
+class Procedure:
+    """Learner, guards and what is in force. In the phase `shadow` equal betas are live and the learner only proves
+    itself; `champion` in a score means equal betas with the base rates learned by then."""
+
+    learner: LearnerState
+    phase: Phase
+    live: tuple[InForce, ...]
+    opening: Bets
+    guard: Bets
+    scores: tuple[Score, ...]
+    pinned: bool
+
+    @classmethod
+    def at_birth(
+        cls, heads: tuple[str, ...], config: Config, *, bias: FloatArray | None = None, phase: Phase = "shadow"
+    ) -> "Procedure":
+        """Before the first night: equal betas, and intercepts of a driftless walk unless given."""
+        intercepts = np.full(2, BIRTH_BIAS) if bias is None else bias
+        learner = LearnerState.at_birth(heads, intercepts, config)
+        first = InForce(BEFORE_HISTORY, theta_of(learner.weights))
+        return cls(learner, phase, (first,), Bets(), Bets(), (), pinned=False)
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        return self.learner.heads
+
+    @property
+    def weights(self) -> Weights:
+        """The weights in force."""
+        return weights_of(self.heads, self.live[-1].theta)
+
+    def in_force(self, decided_day: int) -> InForce:
+        """What ruled a decision of that day; the oldest one kept if it is older still."""
+        for night in reversed(self.live):
+            if night.day <= decided_day:
+                return night
+        return self.live[0]
+
+    def pin(self, weights: Weights) -> "Procedure":
+        """These weights stay in force until `release`; the learner keeps learning beside them."""
+        return replace(self._with_live(weights), pinned=True)
+
+    def freeze(self) -> "Procedure":
+        """What is in force stays in force until `release`."""
+        return replace(self, pinned=True)
+
+    def release(self) -> "Procedure":
+        return replace(self, pinned=False)
+
+    def roll_back(self, weights: Weights) -> "Procedure":
+        """An older version in force again, exactly; the next night steps on from it, and the guard starts afresh."""
+        return replace(self._with_live(weights), guard=Bets())
+
+    def _with_live(self, weights: Weights) -> "Procedure":
+        if weights.heads != self.heads:
+            raise ValueError(
+                f"a version of the heads {weights.heads} cannot rule {self.heads}; choose one made for them"
+            )
+        return replace(self, live=(*self.live[:-1], InForce(self.live[-1].day, theta_of(weights))))
+
+    def to_bytes(self) -> bytes:
+        """Canonical: equal procedures have equal bytes, and every float comes back exactly."""
+        document = {
+            "kind": "procedure",
+            "format": 1,
+            "learner": self.learner.document(),
+            "phase": self.phase,
+            "live": [[night.day, night.theta.tolist()] for night in self.live],
+            "opening": [list(self.opening.log_capital), self.opening.days],
+            "guard": [list(self.guard.log_capital), self.guard.days],
+            "scores": [[s.day, s.scans, s.live, s.champion, s.learner] for s in self.scores],
+            "pinned": self.pinned,
+        }
+        return canonical(document)
+
+    @classmethod
+    def from_bytes(cls, payload: bytes) -> "Procedure":
+        document = read_canonical(payload, "procedure")
+        return cls(
+            learner=LearnerState.from_bytes(canonical(document["learner"])),
+            phase=document["phase"],
+            live=tuple(InForce(day, np.array(theta)) for day, theta in document["live"]),
+            opening=_bets(document["opening"]),
+            guard=_bets(document["guard"]),
+            scores=tuple(Score(*row) for row in document["scores"]),
+            pinned=document["pinned"],
+        )
+
+    @property
+    def digest(self) -> str:
+        """sha256 of the bytes: equal only if every bit is."""
+        return sha256(self.to_bytes()).hexdigest()
+
+
+def _bets(row: list[Any]) -> Bets:
+    return Bets(tuple(row[0]), row[1])
