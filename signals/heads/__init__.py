@@ -2,5 +2,6 @@
 
 from signals.heads.base import Head
 from signals.heads.technical import Technical
+from signals.heads.volume import Volume
 
-HEADS: tuple[Head, ...] = (Technical(),)
+HEADS: tuple[Head, ...] = (Technical(), Volume())

@@ -8,6 +8,10 @@ import numpy as np
 from ingestion.timeframes import FloatArray
 from signals.indicators.primitives import ratio
 
+# What a head states at a full score. It only says "better than an even chance, the more so the stronger": the
+# consensus calibrates the figure. On candles of minutes to hours nothing of this kind deserves more.
+FULL_SCORE_PROBABILITY = 0.75
+
 
 @dataclass(frozen=True)
 class Balance:
@@ -51,3 +55,9 @@ def change(values: FloatArray, bars: int) -> FloatArray:
     moved = np.full(len(values), np.nan)
     moved[bars:] = values[bars:] - values[:-bars]
     return moved
+
+
+def stated_probability(score: FloatArray) -> FloatArray:
+    """0.5 at no score, FULL_SCORE_PROBABILITY at a score of 1 or -1, straight between; shape (bars,)."""
+    stated: FloatArray = 0.5 + (FULL_SCORE_PROBABILITY - 0.5) * np.abs(score)
+    return stated

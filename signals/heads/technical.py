@@ -6,7 +6,7 @@ import numpy as np
 
 from ingestion.timeframes import BoolArray, FloatArray
 from signals.heads.base import Needs, Votes
-from signals.heads.parts import balance
+from signals.heads.parts import balance, stated_probability
 from signals.heads.technical_rules import MOMENTUM, TREND, VOLATILITY, Rule
 from signals.window import Frame, Window
 
@@ -17,10 +17,6 @@ DEAD_BAND = 0.10  # market.md, section 2
 # Nine bars in ten lie beyond the dead band, for the groups read the same move (their scores correlate by 0.9). A head
 # that always speaks says little, so each group must carry the vote: four in ten bars are left on 15m candles.
 GROUP_BAND = 0.35
-
-# What the head states at a full score. It only says "better than an even chance, the more so the stronger": the
-# consensus calibrates the figure. On 15m candles nothing of this kind deserves more.
-FULL_SCORE_PROBABILITY = 0.75
 
 
 class Technical:
@@ -36,7 +32,7 @@ class Technical:
         speaks = window.base.ready & (np.abs(score) > DEAD_BAND) & all_carry(groups, score)
         return Votes.of(
             side=np.where(speaks, score, np.nan),
-            probability=0.5 + (FULL_SCORE_PROBABILITY - 0.5) * np.abs(score),
+            probability=stated_probability(score),
             confidence=agreement(groups),
         )
 
