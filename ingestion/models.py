@@ -6,7 +6,11 @@ from django.db.models import Q
 
 
 class Symbol(models.Model):
-    """A market of the exchange, such as BTCUSDT. `listed_at` is the first minute we expect a candle for."""
+    """A market of the exchange, such as BTCUSDT. `listed_at` is the first minute we expect a candle for.
+
+    Every minute of [listed_at, complete_until) is known to be a candle or an explained gap, so that nobody has to
+    look there again; the gap check moves it on.
+    """
 
     name = models.TextField(primary_key=True)
     base_asset = models.TextField()
@@ -14,6 +18,7 @@ class Symbol(models.Model):
     is_active = models.BooleanField(default=True)
     listed_at = models.DateTimeField(null=True, blank=True)
     delisted_at = models.DateTimeField(null=True, blank=True)
+    complete_until = models.DateTimeField(null=True, blank=True)
     tick_size = models.FloatField(null=True, blank=True)
     step_size = models.FloatField(null=True, blank=True)
     min_notional = models.FloatField(null=True, blank=True)

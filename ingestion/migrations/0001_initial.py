@@ -37,6 +37,7 @@ class Migration(migrations.Migration):
                 ("is_active", models.BooleanField(default=True)),
                 ("listed_at", models.DateTimeField(blank=True, null=True)),
                 ("delisted_at", models.DateTimeField(blank=True, null=True)),
+                ("complete_until", models.DateTimeField(blank=True, null=True)),
                 ("tick_size", models.FloatField(blank=True, null=True)),
                 ("step_size", models.FloatField(blank=True, null=True)),
                 ("min_notional", models.FloatField(blank=True, null=True)),

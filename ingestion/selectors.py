@@ -1,0 +1,124 @@
+"""What is stored and what is missing. Everything here reads; times in ms since the epoch unless they are datetimes."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import connection
+
+from ingestion.candles import to_datetime, to_ms
+from ingestion.holes import Hole
+from ingestion.models import Symbol
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """The stored candles of a symbol: open times of the first and the last, None if there is none."""
+
+    symbol: str
+    first: datetime | None
+    last: datetime | None
+
+
+def active_symbols() -> list[str]:
+    """Names of the symbols that are scanned, sorted."""
+    return list(Symbol.objects.filter(is_active=True).order_by("name").values_list("name", flat=True))
+
+
+# A symbol is expected from its listing on, or from its first candle if nobody has said when it was listed; before
+# complete_until everything is known. Intervals that are covered (a candle, an explained gap) are laid in order, and
+# a hole is where the next one starts later than everything before it has reached. Two empty intervals mark the ends.
+FIND_HOLES = """
+WITH expected AS (
+    SELECT symbol, since, until FROM (
+        SELECT wanted.symbol,
+            greatest(%(start)s, complete_until, coalesce(
+                listed_at, (SELECT min(open_time) FROM candles WHERE candles.symbol = wanted.symbol))) AS since,
+            least(%(end)s, delisted_at) AS until,
+            listed_at IS NOT NULL OR EXISTS (SELECT FROM candles WHERE candles.symbol = wanted.symbol) AS is_known
+        FROM unnest(%(symbols)s::text[]) AS wanted (symbol) LEFT JOIN symbols ON symbols.name = wanted.symbol
+    ) AS bounds WHERE is_known AND since < until
+), covered AS (
+    SELECT symbol, since AS start, since AS "end" FROM expected
+    UNION ALL SELECT symbol, until, until FROM expected
+    UNION ALL
+    SELECT candles.symbol, open_time, open_time + interval '1 minute' FROM candles JOIN expected USING (symbol)
+    WHERE open_time >= %(start)s AND open_time < %(end)s AND open_time >= since AND open_time < until AND NOT off_grid
+    UNION ALL
+    SELECT gap.symbol, gap.start, gap."end" FROM candle_gaps AS gap JOIN expected USING (symbol)
+    WHERE status = 'explained' AND gap."end" > since AND gap.start < until
+), laid AS (
+    SELECT symbol, start, max("end") OVER (
+        PARTITION BY symbol ORDER BY start, "end" ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS reached
+    FROM covered
+)
+SELECT symbol, reached, start FROM laid WHERE start > reached ORDER BY symbol, reached"""
+
+
+def unexplained_gaps(symbols: Iterable[str], start_ms: int, end_ms: int) -> list[Hole]:
+    """Interior and trailing holes of [start_ms, end_ms), by symbol and time. None before listing or after delisting."""
+    names = sorted(set(symbols))
+    if not names:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(FIND_HOLES, {"symbols": names, "start": to_datetime(start_ms), "end": to_datetime(end_ms)})
+        return [Hole(symbol, to_ms(start), to_ms(end)) for symbol, start, end in cursor.fetchall()]
+
+
+def unexplained_minutes(symbols: Iterable[str], start_ms: int, end_ms: int) -> dict[str, int]:
+    """How many minutes of [start_ms, end_ms) are unexplained holes, for the symbols that have some."""
+    counts: dict[str, int] = {}
+    for hole in unexplained_gaps(symbols, start_ms, end_ms):
+        counts[hole.symbol] = counts.get(hole.symbol, 0) + hole.minutes
+    return counts
+
+
+def known_until(symbols: Iterable[str], until_ms: int) -> dict[str, int]:
+    """Up to when every minute of each symbol is a candle or an explained gap, at most `until_ms`.
+
+    0 for a symbol we know nothing of: no listing and no candle.
+    """
+    names = sorted(set(symbols))
+    known = {name: until_ms if name in _with_a_beginning(names) else 0 for name in names}
+    for hole in unexplained_gaps(names, 0, until_ms):
+        known[hole.symbol] = min(known[hole.symbol], hole.start_ms)
+    return known
+
+
+def _with_a_beginning(names: list[str]) -> set[str]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT name FROM unnest(%s::text[]) AS wanted (name) LEFT JOIN symbols USING (name)"
+            " WHERE listed_at IS NOT NULL OR EXISTS (SELECT FROM candles WHERE candles.symbol = wanted.name)",
+            [names],
+        )
+        return {name for (name,) in cursor.fetchall()}
+
+
+def candle_coverage(symbols: Iterable[str] | None = None) -> list[Coverage]:
+    """First and last stored candle of each symbol, by index and not by counting."""
+    names = sorted(set(symbols)) if symbols is not None else list(Symbol.objects.values_list("name", flat=True))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT name, (SELECT min(open_time) FROM candles WHERE symbol = name),"
+            " (SELECT max(open_time) FROM candles WHERE symbol = name) FROM unnest(%s::text[]) AS name",
+            [names],
+        )
+        return [Coverage(*row) for row in cursor.fetchall()]
+
+
+def candle_count_estimate() -> int:
+    """About how many candles are stored, from the planner's statistics; a count would read every one of them."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT coalesce(sum(greatest(reltuples, 0)), 0)::bigint FROM pg_class WHERE oid = to_regclass('candles')"
+            " OR oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = to_regclass('candles'))"
+        )
+        return int(cursor.fetchone()[0])
+
+
+def candle_storage() -> str:
+    """How the candle table is stored: `native_partitions` or `timescaledb`, as the migration chose."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT obj_description(to_regclass('candles'), 'pg_class')")
+        return str(cursor.fetchone()[0]).removeprefix("storage: ")
