@@ -8,15 +8,13 @@ from zlib import crc32
 import numpy as np
 
 from ingestion.timeframes import IntArray
+from learning.calendar import DAY_MS, EFFECTIVE_AFTER_MS, HOUR_MS
 from learning.events import Events, make_events
-
-DAY_MS = 86_400_000
-HOUR_MS = 3_600_000
 
 
 @dataclass(frozen=True)
 class Label:
-    """One lean whose both sides have ended. R figures are None where the bracket was void.
+    """One lean whose both sides have ended, the later one at `ended_ms`. R figures are None where the bracket was void.
 
     `is_void`: not to be learned from, since it could not be entered or minutes of its life are missing. `is_eligible`:
     the gates that do not depend on weights let it pass. `uniqueness`: mean of 1 / (brackets of the symbol open then).
@@ -26,6 +24,7 @@ class Label:
     symbol: str
     decided_ms: int
     expires_ms: int
+    ended_ms: int
     side: int
     is_signal: bool
     is_eligible: bool
@@ -70,7 +69,8 @@ def events_of(labels: Sequence[Label], heads: int) -> Events:
     long, short = np.where(side > 0, net_r, mirror), np.where(side > 0, mirror, net_r)
     return make_events(
         key=[label.scan_id.hex.encode() for label in used],
-        decided_day=decided // DAY_MS,
+        # The day whose version decided: a close before 00:15 was still decided by the one of the day before.
+        decided_day=(decided - EFFECTIVE_AFTER_MS) // DAY_MS,
         hour_block=decided // HOUR_MS,
         matured_day=[label.matured_day for label in used],
         series=[crc32(label.symbol.encode()) for label in used],

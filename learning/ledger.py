@@ -62,7 +62,18 @@ def append(rows: Iterable[LearningEvent]) -> int:
 
 
 CHAINED = (
-    *("kind", "scan_id", "symbol", "timeframe", "decided_at", "matured_at", "side", "is_signal", "is_eligible"),
+    *(
+        "kind",
+        "scan_id",
+        "symbol",
+        "timeframe",
+        "decided_at",
+        "matured_at",
+        "ended_at",
+        "side",
+        "is_signal",
+        "is_eligible",
+    ),
     *("is_void", "evidence", "win_probability", "expected_r", "net_r", "mirror_net_r", "uniqueness", "cost_r"),
     *("weight_version", "detail", "market_at"),
 )
@@ -91,6 +102,7 @@ def outcome_row(label: Label, timeframe: Timeframe, at: datetime) -> LearningEve
         timeframe=timeframe.name,
         decided_at=to_time(label.decided_ms),
         matured_at=to_time(label.expires_ms),
+        ended_at=to_time(label.ended_ms),
         side=label.side,
         is_signal=label.is_signal,
         is_eligible=label.is_eligible,
@@ -114,6 +126,7 @@ def label_from(row: LearningEvent) -> Label:
         symbol=row.symbol,
         decided_ms=to_ms(row.decided_at),  # type: ignore[arg-type]
         expires_ms=to_ms(row.matured_at),  # type: ignore[arg-type]
+        ended_ms=to_ms(row.ended_at),  # type: ignore[arg-type]
         side=row.side,  # type: ignore[arg-type]
         is_signal=bool(row.is_signal),
         is_eligible=bool(row.is_eligible),
@@ -169,6 +182,7 @@ def _label(decision: TrackedDecision, scan: ScanHistory, spans: dict[str, IntArr
         symbol=decision.symbol,
         decided_ms=start_ms,
         expires_ms=to_ms(decision.expires_at),
+        ended_ms=end_ms,
         side=decision.direction,
         is_signal=isinstance(decision, Signal),
         is_eligible=scan.passed[0],

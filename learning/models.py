@@ -65,6 +65,7 @@ class LearningEvent(models.Model):
     timeframe = models.TextField(blank=True)
     decided_at = models.DateTimeField(null=True)
     matured_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
     side = models.SmallIntegerField(null=True)
     is_signal = models.BooleanField(null=True)
     is_eligible = models.BooleanField(null=True)
@@ -86,7 +87,7 @@ class LearningEvent(models.Model):
         db_table = "learning_events"
         indexes = [
             models.Index(fields=["kind", "decided_at"]),
-            models.Index(fields=["matured_at"], condition=models.Q(kind="outcome"), name="events_by_maturity"),
+            models.Index(fields=["timeframe", "ended_at"], condition=models.Q(kind="outcome"), name="events_by_end"),
         ]
 
     def __str__(self) -> str:

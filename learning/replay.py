@@ -10,7 +10,7 @@ import numpy as np
 
 from ingestion.timeframes import MINUTE_MS, Candles, Timeframe
 from learning.evaluation import mean_interval, rate_interval
-from learning.walk import Decided, Teacher, Walk, look_over, walk_over
+from learning.walk import Decided, Seen, Teacher, Walk, look_over, walk_over
 from signals.first_touch import FirstTouch, Outcome
 from signals.heads import HEADS
 from signals.scan import Rules, decisions_digest
@@ -24,6 +24,7 @@ class Replayed:
     """A finished walk with what it cost."""
 
     walk: Walk
+    seen: Seen
     candles: int
     cpu_seconds: float
 
@@ -42,7 +43,13 @@ def replay(
     began = time.process_time()
     looked = iter(range(1, len(minutes) + 1))
     seen = look_over(
-        minutes, timeframe, first_close_ms, last_close_ms, HEADS, rules, lambda _: progress("look", next(looked) / len(minutes))
+        minutes,
+        timeframe,
+        first_close_ms,
+        last_close_ms,
+        HEADS,
+        rules,
+        lambda _: progress("look", next(looked) / len(minutes)),
     )
     known_until_ms = max(int(candles.open_ms[-1]) for candles in minutes.values() if len(candles)) + MINUTE_MS
     walk = Walk(minutes, timeframe, rules, known_until_ms)
@@ -50,7 +57,7 @@ def replay(
     for decided in walk_over(seen, walk, teacher):
         progress("decide", (decided.close_ms - first_close_ms) / span)
     count = sum(len(candles) for candles in minutes.values())
-    return Replayed(walk, count, time.process_time() - began)
+    return Replayed(walk, seen, count, time.process_time() - began)
 
 
 def digest_of(closes: list[Decided]) -> str:
@@ -118,7 +125,9 @@ def report(replayed: Replayed) -> dict[str, Any]:
         "win_rate": rate_interval(sum(r > 0 for r in counted.signal_r), len(counted.signal_r)),
         "expectancy_r": mean_interval(counted.signal_r),
         "rejection_accuracy": rate_interval(good, good + missed),
-        "gate_value_r": {reason: mean_interval([-r for r in results]) for reason, results in sorted(counted.shadow_r.items())},
+        "gate_value_r": {
+            reason: mean_interval([-r for r in results]) for reason, results in sorted(counted.shadow_r.items())
+        },
         "weights": dict(zip(version.weights.heads, version.weights.beta.tolist(), strict=True)) if version else {},
         "bias": version.weights.bias.tolist() if version else [],
         "quality_threshold_r": version.thresholds.quality_r if version else None,

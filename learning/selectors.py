@@ -1,6 +1,5 @@
 """What is in force, and what is due: questions the scan and the jobs ask."""
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,75 +8,36 @@ from django.conf import settings
 from django.utils import timezone
 
 from alphapulse_site.models import JobRun
+from learning.calendar import DAILY, WEEKLY, DueJob, in_effect_by, jobs_between
 from learning.models import LearningState
 from signals.consensus import Weights
 from signals.gates import Thresholds
 from signals.models import ScanClose
+from signals.rows import to_ms
 from signals.selectors import decided_until, first_close
 from signals.version import Version
 
-DAILY, WEEKLY = "daily_learning", "weekly_retraining"
-EFFECTIVE_AFTER = timedelta(minutes=15)
-WEEKLY_HOUR = 2
-SUNDAY = 6
 
-
-def midnight(moment: datetime) -> datetime:
-    return moment.replace(hour=0, minute=0, second=0, microsecond=0)
-
-
-def last_midnight(close: datetime) -> datetime:
-    return midnight(close)
-
-
-def last_sunday_run(close: datetime) -> datetime:
-    """The last Sunday 02:00 UTC up to a moment."""
-    sunday = midnight(close) - timedelta(days=(close.weekday() - SUNDAY) % 7) + timedelta(hours=WEEKLY_HOUR)
-    return sunday if sunday <= close else sunday - timedelta(days=7)
-
-
-def daily_period(cut_off: datetime) -> str:
-    """The day that ends at this midnight: `2021-07-02`."""
-    return f"{cut_off - timedelta(days=1):%Y-%m-%d}"
-
-
-def weekly_period(cut_off: datetime) -> str:
-    """The ISO week of the Sunday: `2021-W26`."""
-    return f"{cut_off:%G-W%V}"
-
-
-def required_jobs(close: datetime) -> list[tuple[str, str]]:
-    """The jobs whose versions a close decides with: the last night and week that took effect by then."""
+def required_jobs(close: datetime) -> list[DueJob]:
+    """The jobs whose versions a close must know of: every night and week that took effect by then."""
     began = first_close(settings.ALPHAPULSE_SCAN_TIMEFRAME)
-    if began is None:
-        return []
-    day, week = last_midnight(close - EFFECTIVE_AFTER), last_sunday_run(close - EFFECTIVE_AFTER)
-    required = [(DAILY, daily_period(day))] if day >= began else []
-    return required + ([(WEEKLY, weekly_period(week))] if week >= began else [])
+    return in_effect_by(to_ms(began), to_ms(close)) if began else []
 
 
-def due_jobs() -> Iterator[tuple[str, str, datetime]]:
-    """Job, period and cut-off of every night and week that has ended with all its closes decided, in order of time."""
+def due_jobs() -> list[DueJob]:
+    """Every night and week that has ended with all its closes decided and that no job has learned, in order of time."""
     timeframe = settings.ALPHAPULSE_SCAN_TIMEFRAME
     began, until = first_close(timeframe), decided_until(timeframe)
     if began is None or until is None:
-        return
-    done = set(JobRun.objects.filter(job__in=(DAILY, WEEKLY), status="done").values_list("job", "period"))
-    for job, period, cut_off in _periods(began, until):
-        if (job, period) not in done:
-            yield job, period, cut_off
+        return []
+    return not_done(jobs_between(to_ms(began), to_ms(until)))
 
 
-def _periods(began: datetime, until: datetime) -> list[tuple[str, str, datetime]]:
-    found, day = [], midnight(began)
-    while day <= until:
-        if day >= began:
-            found.append((DAILY, daily_period(day), day))
-        sunday = day + timedelta(hours=WEEKLY_HOUR)
-        if day.weekday() == SUNDAY and began <= sunday <= until:
-            found.append((WEEKLY, weekly_period(sunday), sunday))
-        day += timedelta(days=1)
-    return found
+def not_done(jobs: list[DueJob]) -> list[DueJob]:
+    """Those of the jobs that have no finished run."""
+    runs = JobRun.objects.filter(job__in=(DAILY, WEEKLY), status=JobRun.Status.DONE)
+    done = set(runs.values_list("job", "period"))
+    return [job for job in jobs if (job.job, job.period) not in done]
 
 
 def in_force(state_type: str, close: datetime) -> LearningState | None:
@@ -88,6 +48,12 @@ def in_force(state_type: str, close: datetime) -> LearningState | None:
 
 def latest(state_type: str) -> LearningState | None:
     return LearningState.objects.filter(state_type=state_type).order_by("-version").first()
+
+
+def latest_procedure() -> bytes | None:
+    """The learner's memory as its last night left it; a roll-back changes what is live, not what was seen."""
+    kept = LearningState.objects.filter(state_type="head_weights", procedure__isnull=False).order_by("-version").first()
+    return bytes(kept.procedure) if kept and kept.procedure else None
 
 
 def weights_from(content: dict[str, Any]) -> Weights:

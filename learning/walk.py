@@ -9,9 +9,10 @@ from typing import Protocol
 
 import numpy as np
 
-from ingestion.timeframes import MINUTE_MS, Candles, FloatArray, IntArray, Timeframe
+from ingestion.timeframes import Candles, FloatArray, IntArray, Timeframe
+from learning.calendar import DAY_MS
 from learning.follow import Followed, follow
-from learning.labels import DAY_MS, Label, uniqueness_within
+from learning.labels import Label, uniqueness_within
 from signals import mood_feed
 from signals.consensus import evidence
 from signals.gates import PastSignal
@@ -19,17 +20,12 @@ from signals.heads.base import Head
 from signals.scan import Decisions, Judged, Looks, Rules, decide, judge, look, segments
 from signals.version import Version
 
-EFFECTIVE_AFTER_MS = 15 * MINUTE_MS
-WEEKLY_AT_MS = 2 * 60 * MINUTE_MS
-# 1970-01-01 was a Thursday, so the first Sunday began three days later.
-FIRST_SUNDAY, WEEK = 3, 7
-
 
 class Teacher(Protocol):
     """Who says what is in force: constant weights, the learner itself, or the versions that were stored."""
 
     def version_at(self, close_ms: int, walk: "Walk") -> Version:
-        """The version for closes from `close_ms` on to the next boundary; may first learn from what ended before."""
+        """The version of this close; may first learn from what ended before it."""
         ...
 
 
@@ -124,6 +120,7 @@ class Walk:
             symbol=symbol,
             decided_ms=decided.close_ms,
             expires_ms=followed.order.expires_ms,
+            ended_ms=end_ms,
             side=followed.order.side,
             is_signal=decisions.reason[row] == "",
             is_eligible=bool(decisions.passed[row, 0]),
@@ -172,14 +169,18 @@ def look_over(
     heads: tuple[Head, ...],
     rules: Rules,
     progress: Callable[[str], None] = lambda symbol: None,
+    given_mood: tuple[IntArray, FloatArray] | None = None,
 ) -> Seen:
-    """Look at every ready close of every symbol. The mood starts with the history, also when looking starts later."""
+    """Look at every ready close of every symbol. The mood starts with the history, also when looking starts later.
+
+    `given_mood`: times and rows that were stored; the mood of each of those closes is then made with them as its past.
+    """
     found = {
         symbol: list(segments(candles, timeframe, int(candles.open_ms[0]), last_close_ms))
         for symbol, candles in sorted(minutes.items())
         if len(candles)
     }
-    mood_ms, mood = mood_feed.mood_over(found)
+    mood_ms, mood = mood_feed.mood_over(found) if given_mood is None else mood_feed.mood_again(found, *given_mood)
     feeds = mood_feed.feeds(mood_ms, mood)
     parts = []
     for symbol, segments_found in found.items():
@@ -190,26 +191,9 @@ def look_over(
     return Seen(looks.take(looks.close_ms >= first_close_ms), mood_ms, mood)
 
 
-def boundary_before(close_ms: int) -> int:
-    """The last market time (ms) up to this close at which a new version may have come into force."""
-    daily = (close_ms - EFFECTIVE_AFTER_MS) // DAY_MS * DAY_MS + EFFECTIVE_AFTER_MS
-    week_ms, offset = WEEK * DAY_MS, FIRST_SUNDAY * DAY_MS + WEEKLY_AT_MS + EFFECTIVE_AFTER_MS
-    weekly = (close_ms - offset) // week_ms * week_ms + offset
-    return max(daily, weekly)
-
-
 def walk_over(seen: Seen, walk: Walk, teacher: Teacher) -> Iterator[Decided]:
-    """Decide every close in order, asking the teacher at each boundary what is in force from there on."""
+    """Decide every close in order, asking the teacher each time what is in force."""
     closes, starts = np.unique(seen.looks.close_ms, return_index=True)
-    ends = np.r_[starts[1:], len(seen.looks)]
-    boundaries = np.array([boundary_before(int(close)) for close in closes])
-    for span in np.split(np.arange(len(closes)), np.flatnonzero(np.diff(boundaries)) + 1):
-        if not len(span):
-            continue
-        version = teacher.version_at(int(closes[span[0]]), walk)
-        rows = slice(int(starts[span[0]]), int(ends[span[-1]]))
-        judged = judge(
-            seen.looks.take(np.arange(rows.start, rows.stop)), version.weights, version.thresholds, walk.rules
-        )
-        for close in span:
-            yield walk.step(judged.take(np.arange(starts[close] - rows.start, ends[close] - rows.start)), version)
+    for close_ms, rows in zip(closes.tolist(), np.split(np.arange(len(seen.looks)), starts[1:]), strict=True):
+        version = teacher.version_at(close_ms, walk)
+        yield walk.step(judge(seen.looks.take(rows), version.weights, version.thresholds, walk.rules), version)

@@ -41,11 +41,33 @@ def mood_over(found: Found) -> tuple[IntArray, FloatArray]:
     return mood.mood_series({symbol: symbol_rows(parts) for symbol, parts in found.items() if parts})
 
 
+def mood_again(found: Found, stored_ms: IntArray, stored: FloatArray) -> tuple[IntArray, FloatArray]:
+    """The mood at every stored close that the history still has bars for, made with the stored rows as its past."""
+    per_symbol = {symbol: symbol_rows(parts) for symbol, parts in sorted(found.items()) if parts}
+    closes, rows = [], []
+    for close_ms in stored_ms.tolist():
+        ready = {symbol: _row_at(*figures, close_ms) for symbol, figures in per_symbol.items()}
+        present = {symbol: figures for symbol, figures in ready.items() if len(figures.rows)}
+        if present:
+            closes.append(close_ms)
+            rows.append(_mood_of(present, close_ms, stored_ms, stored))
+    return np.array(closes, dtype=np.int64), np.array(rows).reshape(len(rows), len(mood.MOOD_FIELDS))
+
+
+def _row_at(closes: IntArray, figures: mood.SymbolMood, close_ms: int) -> mood.SymbolMood:
+    first, last = np.searchsorted(closes, [close_ms, close_ms + 1])
+    return figures.take(slice(int(first), int(last)))
+
+
 def mood_at(found: Found, close_ms: int, stored_ms: IntArray, stored: FloatArray) -> FloatArray | None:
     """The mood at one close, given the rows stored before it; None when no symbol has a ready bar there."""
     ready = {symbol: symbol_rows(parts)[1] for symbol, parts in sorted(found.items()) if parts}
-    if not ready:
-        return None
+    return _mood_of(ready, close_ms, stored_ms, stored) if ready else None
+
+
+def _mood_of(
+    ready: Mapping[str, mood.SymbolMood], close_ms: int, stored_ms: IntArray, stored: FloatArray
+) -> FloatArray:
     timeframe = next(iter(ready.values())).timeframe
     history = mood.recent_volatility(timeframe, close_ms, stored_ms, stored[:, mood.REALISED_VOLATILITY])
     rows = np.concatenate([figures.rows for figures in ready.values()])

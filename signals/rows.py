@@ -1,24 +1,16 @@
 """Between arrays and rows: how decisions are written to the tables and read back, every bit kept."""
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import numpy as np
 
+from ingestion.candles import to_datetime as to_time
+from ingestion.candles import to_ms
 from ingestion.timeframes import Timeframe
 from signals.first_touch import FirstTouch, Order, Outcome
 from signals.models import RejectedSignal, ScanHistory, Signal, TrackedDecision
 from signals.scan import Decisions, Judged, Rules
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def to_time(ms: int) -> datetime:
-    return EPOCH + timedelta(milliseconds=int(ms))
-
-
-def to_ms(time: datetime) -> int:
-    return (time - EPOCH) // timedelta(milliseconds=1)
 
 
 def _or_none(value: float) -> float | None:

@@ -10,9 +10,22 @@ import numpy as np
 import numpy.typing as npt
 
 from ingestion.timeframes import TIMEFRAMES, BoolArray, Candles, IntArray, Timeframe, resample
-from signals import gates
 from signals.bracket import BracketRule, Costs, expected_r, place, risk_distance
 from signals.consensus import FloatArray, SideArray, Weights, evidence, pool
+from signals.gates import (
+    GATES,
+    SYMBOL_GATES,
+    Book,
+    GateRules,
+    PastSignal,
+    Thresholds,
+    agreeing_heads,
+    consensus_margin,
+    data_margin,
+    quality_margin,
+    rejection_reasons,
+    verdicts,
+)
 from signals.heads.base import Head
 from signals.regime import classify
 from signals.window import Frame, Window
@@ -26,7 +39,7 @@ class Rules:
 
     bracket: BracketRule = field(default_factory=BracketRule)
     costs: Costs = field(default_factory=Costs)
-    gates: gates.GateRules = field(default_factory=gates.GateRules)
+    gates: GateRules = field(default_factory=GateRules)
 
 
 @dataclass(frozen=True)
@@ -247,15 +260,15 @@ def _no_looks(heads: int) -> Looks:
     )
 
 
-def judge(looks: Looks, weights: Weights, thresholds: gates.Thresholds, rules: Rules) -> Judged:
+def judge(looks: Looks, weights: Weights, thresholds: Thresholds, rules: Rules) -> Judged:
     """Pool the votes under one weight version, price the bracket, ask the gates that need only the symbol."""
     pooled = pool(weights, evidence(looks.direction, looks.probability, looks.confidence))
     promised = expected_r(pooled.probability, looks.reference, looks.risk, rules.bracket, rules.costs)
-    agreeing = gates.agreeing_heads(looks.direction, pooled.lean)
-    margins = np.full((len(looks), len(gates.GATES)), np.nan)
-    margins[:, 0] = gates.data_margin(looks.missing_minutes)
-    margins[:, 1] = gates.consensus_margin(agreeing, pooled.probability, rules.gates)
-    margins[:, 2] = gates.quality_margin(promised, thresholds)
+    agreeing = agreeing_heads(looks.direction, pooled.lean)
+    margins = np.full((len(looks), len(GATES)), np.nan)
+    margins[:, 0] = data_margin(looks.missing_minutes)
+    margins[:, 1] = consensus_margin(agreeing, pooled.probability, rules.gates)
+    margins[:, 2] = quality_margin(promised, thresholds)
     seen = {column.name: getattr(looks, column.name) for column in fields(Looks)}
     return Judged(
         **seen,
@@ -267,9 +280,7 @@ def judge(looks: Looks, weights: Weights, thresholds: gates.Thresholds, rules: R
     )
 
 
-def decide(
-    judged: Judged, past: list[gates.PastSignal], weights: Weights, thresholds: gates.Thresholds, rules: Rules
-) -> Decisions:
+def decide(judged: Judged, past: list[PastSignal], weights: Weights, thresholds: Thresholds, rules: Rules) -> Decisions:
     """Ask the serial gates at one close, in order of expected R, then symbol; returns the rows in that order.
 
     `past`: the signals before this close that the gates may remember, their results known up to it.
@@ -281,23 +292,23 @@ def decide(
         raise ValueError("decide() takes the scans of one close; split them by close_ms first")
     promised = np.where(np.isnan(judged.expected_r), -np.inf, judged.expected_r)
     ordered = judged.take(np.lexsort((judged.symbol, -promised)))
-    book = gates.Book(past, at_ms, rules.gates)
+    book = Book(past, at_ms, rules.gates)
     for row in range(len(ordered)):
         side = int(ordered.lean[row])
         if side == 0:
             continue
         symbol, regime = str(ordered.symbol[row]), int(ordered.regime[row])
-        ordered.margins[row, gates.SYMBOL_GATES :] = book.margins(symbol, side, regime)
-        if gates.verdicts(ordered.margins[row : row + 1]).all():
-            book.add(gates.PastSignal(symbol, side, regime, at_ms, None, None))
+        ordered.margins[row, SYMBOL_GATES:] = book.margins(symbol, side, regime)
+        if verdicts(ordered.margins[row : row + 1]).all():
+            book.add(PastSignal(symbol, side, regime, at_ms, None, None))
     return _finish(ordered, weights, thresholds, rules)
 
 
-def _finish(judged: Judged, weights: Weights, thresholds: gates.Thresholds, rules: Rules) -> Decisions:
-    passed = gates.verdicts(judged.margins)
+def _finish(judged: Judged, weights: Weights, thresholds: Thresholds, rules: Rules) -> Decisions:
+    passed = verdicts(judged.margins)
     passed[judged.lean == 0] = False
     bracket = place(judged.reference, judged.risk, judged.lean, rules.bracket)
-    reason = np.array(gates.rejection_reasons(passed), dtype="U16")
+    reason = np.array(rejection_reasons(passed), dtype="U16")
     reason[judged.lean == 0] = "no_consensus"
     priced = judged.lean != 0
     state = weights_digest(weights, thresholds)
@@ -314,7 +325,7 @@ def _finish(judged: Judged, weights: Weights, thresholds: gates.Thresholds, rule
     return decided
 
 
-def weights_digest(weights: Weights, thresholds: gates.Thresholds) -> bytes:
+def weights_digest(weights: Weights, thresholds: Thresholds) -> bytes:
     """SHA-256 of a weight version's content: what decisions made with it have in common."""
     figures = np.concatenate([weights.beta, weights.bias, [thresholds.quality_r]])
     return hashlib.sha256("|".join(weights.heads).encode() + figures.tobytes()).digest()

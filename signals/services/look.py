@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 import numpy as np
 from django.conf import settings
 from django.db import connection, transaction
-from ingestion.selectors import active_symbols, unexplained_minutes
 
 from alphapulse_site.clock import market_now
 from alphapulse_site.copying import copy_rows
 from ingestion.candles import load_many
 from ingestion.models import MarketFeed
+from ingestion.selectors import active_symbols, unexplained_minutes
 from ingestion.timeframes import IntArray, Timeframe
 from signals import mood, mood_feed
 from signals.configuration import rules, scan_timeframe

@@ -5,9 +5,9 @@ from datetime import datetime
 from itertools import groupby
 
 from django.db import transaction
-from ingestion.selectors import known_until
 
 from ingestion.candles import load_candles
+from ingestion.selectors import known_until
 from ingestion.timeframes import Candles
 from signals.bracket import Costs
 from signals.configuration import rules

@@ -1,0 +1,173 @@
+"""Certify: recompute stored decisions from stored candles and compare every column, bit for bit."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from ingestion.candles import load_many
+from ingestion.models import MarketFeed
+from ingestion.timeframes import FloatArray, IntArray, Timeframe
+from learning.selectors import version_of
+from learning.services import scan_timeframe
+from learning.walk import Decided, Walk, look_over, walk_over
+from signals import mood
+from signals.configuration import rules
+from signals.heads import HEADS
+from signals.models import RejectedSignal, ScanClose, ScanHistory, Signal, TrackedDecision
+from signals.mood_feed import feed_name
+from signals.rows import scan_rows, set_mirror_outcome, set_outcome, to_ms, to_time, tracked_rows
+from signals.selectors import past_signals
+from signals.version import Version
+
+COMPARED = tuple(
+    field.name for field in ScanHistory._meta.concrete_fields if field.name not in ("pk", "source", "waited_too_long")
+)
+TRACKED = (
+    *("symbol", "direction", "reference_price", "risk", "stop_loss", "take_profit", "opened_at", "expires_at"),
+    *("weight_version", "entry", "outcome", "exit_price", "exit_at", "net_r", "net_pct", "best_r", "worst_r"),
+    *("ambiguous", "missing_minutes", "mirror_outcome", "mirror_exit_at", "mirror_net_r"),
+)
+
+
+@dataclass
+class Certificate:
+    """What was compared, and what differed: one line a row, with the columns."""
+
+    closes: int = 0
+    scans: int = 0
+    outcomes: int = 0
+    moods: int = 0
+    differences: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A teacher who repeats the versions that the closes were decided with."""
+
+    versions: dict[int, Version]
+
+    def version_at(self, close_ms: int, walk: Walk) -> Version:
+        return self.versions[close_ms]
+
+
+def certify(
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    progress: Callable[[str, float], None] = lambda step, share: None,
+) -> Certificate:
+    """Recompute every decided close of [since, until] from the candles and compare with what was stored."""
+    timeframe = scan_timeframe()
+    closes = ScanClose.objects.filter(timeframe=timeframe.name, decided_at__isnull=False).order_by("close_time")
+    closes = closes.filter(close_time__gte=since) if since else closes
+    closes = closes.filter(close_time__lte=until) if until else closes
+    rows = list(closes)
+    return _certify(rows, timeframe, progress) if rows else Certificate()
+
+
+def _certify(rows: list[ScanClose], timeframe: Timeframe, progress: Callable[[str, float], None]) -> Certificate:
+    first, last = rows[0].close_time, rows[-1].close_time
+    symbols = sorted({symbol for row in rows for chunk in row.chunks or [] for symbol in chunk})
+    known_ms = to_ms(last) + timeframe.ms * (rules().bracket.limit_bars + 1)
+    minutes = {symbol: candles for symbol, candles in load_many(symbols, 0, known_ms).items() if len(candles)}
+    stored_ms, stored_mood = _stored_mood(timeframe)
+    seen = look_over(minutes, timeframe, to_ms(first), to_ms(last), HEADS, rules(), given_mood=(stored_ms, stored_mood))
+    certificate = Certificate(moods=len(seen.mood_ms))
+    certificate.differences += _mood_differences(seen.mood_ms, seen.mood, stored_ms, stored_mood)
+    walk = Walk(minutes, timeframe, rules(), known_ms, past=past_signals(timeframe, first, rules().gates))
+    teacher = Stored(_versions(rows))
+    expected = {to_ms(row.close_time) for row in rows}
+    for decided in walk_over(seen, walk, teacher):
+        _compare(decided, timeframe, certificate)
+        expected.discard(decided.close_ms)
+        progress("certify", (decided.close_ms - to_ms(first)) / max(to_ms(last) - to_ms(first), 1))
+    _compare_empty(expected, timeframe, certificate)
+    return certificate
+
+
+def _versions(rows: list[ScanClose]) -> dict[int, Version]:
+    known: dict[tuple[Any, ...], Version] = {}
+    for row in rows:
+        key = (row.weight_version, row.threshold_version, row.waited_too_long)
+        if key not in known:
+            known[key] = version_of(row)
+    return {
+        to_ms(row.close_time): known[(row.weight_version, row.threshold_version, row.waited_too_long)] for row in rows
+    }
+
+
+def _stored_mood(timeframe: Timeframe) -> tuple[IntArray, FloatArray]:
+    rows = list(MarketFeed.objects.filter(name=feed_name(timeframe), symbol="").order_by("available_at"))
+    values = np.array([row.values for row in rows], dtype=np.float64).reshape(len(rows), len(mood.MOOD_FIELDS))
+    return np.array([to_ms(row.available_at) for row in rows], dtype=np.int64), values
+
+
+def _mood_differences(
+    mood_ms: IntArray, recomputed: FloatArray, stored_ms: IntArray, stored: FloatArray
+) -> Iterator[str]:
+    known = dict(zip(stored_ms.tolist(), stored, strict=True))
+    for close_ms, values in zip(mood_ms.tolist(), recomputed, strict=True):
+        if close_ms not in known:
+            yield f"mood {to_time(close_ms):%Y-%m-%d %H:%M}: not stored"
+        elif not np.array_equal(known[close_ms], values, equal_nan=True):
+            yield f"mood {to_time(close_ms):%Y-%m-%d %H:%M}: values"
+
+
+def _compare(decided: Decided, timeframe: Timeframe, certificate: Certificate) -> None:
+    at = to_time(decided.close_ms)
+    stored = {row.symbol: row for row in ScanHistory.objects.filter(timeframe=timeframe.name, close_time=at)}
+    version = decided.version.weight_version
+    for row in scan_rows(decided.decisions, timeframe, version=version, waited_too_long=False, source="live"):
+        certificate.scans += 1
+        certificate.differences += _differing(stored.pop(row.symbol, None), row, COMPARED)
+    certificate.differences += [f"{row}: stored, but not recomputed" for row in stored.values()]
+    certificate.closes += 1
+    _compare_tracked(decided, timeframe, certificate)
+
+
+def _compare_tracked(decided: Decided, timeframe: Timeframe, certificate: Certificate) -> None:
+    at = to_time(decided.close_ms)
+    stored: dict[Any, TrackedDecision] = {}
+    for model in (Signal, RejectedSignal):
+        stored |= {row.scan_id: row for row in model._default_manager.filter(timeframe=timeframe.name, opened_at=at)}
+    leans = (followed for followed in decided.followed if followed is not None)
+    rows = tracked_rows(decided.decisions, timeframe, rules(), version=decided.version.weight_version, source="live")
+    for row, followed in zip(rows, leans, strict=True):
+        found = stored.get(row.scan_id)
+        if found is not None and found.outcome and followed.touch:
+            set_outcome(row, followed.touch)
+        if found is not None and found.mirror_outcome and followed.mirror:
+            set_mirror_outcome(row, followed.mirror)
+        if found is not None and not found.outcome:
+            row.entry = found.entry
+        certificate.outcomes += 1
+        certificate.differences += _differing(found, row, TRACKED)
+
+
+def _compare_empty(expected: set[int], timeframe: Timeframe, certificate: Certificate) -> None:
+    """Closes at which no symbol was ready: nothing may be stored there either."""
+    for close_ms in sorted(expected):
+        certificate.closes += 1
+        stored = ScanHistory.objects.filter(timeframe=timeframe.name, close_time=to_time(close_ms))
+        certificate.differences += [f"{row}: stored, but not recomputed" for row in stored]
+
+
+def _differing(stored: Any, recomputed: Any, columns: tuple[str, ...]) -> list[str]:
+    if stored is None:
+        return [f"{recomputed}: recomputed, but not stored"]
+    differing = [name for name in columns if not _same(getattr(stored, name), getattr(recomputed, name))]
+    return [f"{recomputed}: {', '.join(differing)}"] if differing else []
+
+
+def _same(stored: Any, recomputed: Any) -> bool:
+    """Equal to the bit; NaN equals NaN, an array is compared element by element."""
+    if isinstance(recomputed, list):
+        return len(stored) == len(recomputed) and all(map(_same, stored, recomputed))
+    if isinstance(recomputed, float):
+        return isinstance(stored, float) and np.array_equal(stored, recomputed, equal_nan=True)
+    if isinstance(recomputed, bytes):
+        return bytes(stored) == recomputed
+    return bool(stored == recomputed)

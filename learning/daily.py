@@ -1,0 +1,50 @@
+"""The nightly lesson (00:00 UTC): what the outcomes of the ledger say about the heads' weights. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from learning.calendar import DAY_MS, DueJob
+from learning.config import Config
+from learning.labels import Label, events_of
+from learning.lessons import Lesson, Memory, VersionDraft
+from learning.nightly import Draft, Night, run_night
+
+
+def teach_night(job: DueJob, memory: Memory, labels: Sequence[Label], config: Config) -> Lesson:
+    """The lesson of one night from all that the ledger knew by its cut-off."""
+    events = events_of(labels, len(memory.procedure.heads))
+    night = run_night(
+        memory.procedure,
+        events,
+        today=job.cut_off_ms // DAY_MS,
+        config=config,
+        threshold_r=memory.thresholds.quality_r,
+    )
+    drafts = tuple(_weight_draft(job, draft) for draft in night.drafts)
+    after = replace(memory, procedure=night.procedure, weights=night.weights)
+    return Lesson(job, after, drafts, _night_report(night, len(labels)))
+
+
+def _weight_draft(job: DueJob, draft: Draft) -> VersionDraft:
+    figures = {
+        "evidence": dict(draft.evidence),
+        "certificate": dict(draft.certificate),
+        "metrics_before": dict(draft.metrics_before),
+        "metrics_after": dict(draft.metrics_after),
+        "explanation": [dict(row) for row in draft.explanation],
+    }
+    return VersionDraft(
+        "head_weights", job, draft.status, draft.reason, draft.created_by, weights=draft.weights, figures=figures
+    )
+
+
+def _night_report(night: Night, outcomes: int) -> dict[str, Any]:
+    return {
+        "outcomes_processed": outcomes,
+        "learned_tonight": night.draft.evidence["tonight"],
+        "opened": night.opened,
+        "rolled_back": night.rolled_back,
+        "conflicts": [key.decode() for key in night.conflicts.key.tolist()],
+        "verdicts": {verdict.name: {"passed": verdict.passed, "reason": verdict.reason} for verdict in night.verdicts},
+    }

@@ -1,0 +1,69 @@
+"""What a job of the learner takes and leaves: its memory, the versions it drafts, its report. Pure."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from learning.calendar import DueJob
+from learning.config import Config
+from learning.procedure import Procedure
+from signals.consensus import Weights
+from signals.gates import Thresholds
+from signals.heads import HEADS
+from signals.version import Version
+
+HEAD_NAMES = tuple(head.name for head in HEADS)
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What a job hands to the next: the learner's procedure, and the weights and thresholds in force."""
+
+    procedure: Procedure
+    weights: Weights
+    thresholds: Thresholds
+
+    @classmethod
+    def at_birth(cls, config: Config) -> "Memory":
+        return cls(Procedure.at_birth(HEAD_NAMES, config), Weights.at_birth(HEAD_NAMES), Thresholds())
+
+
+@dataclass(frozen=True)
+class VersionDraft:
+    """A version to store. `weights` or `thresholds` is its content; it takes effect unless it is held back."""
+
+    state_type: str
+    job: DueJob
+    status: str
+    reason: str
+    created_by: str
+    weights: Weights | None = None
+    thresholds: Thresholds | None = None
+    figures: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def takes_effect(self) -> bool:
+        return self.status == "active"
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a job leaves: the next memory, versions in the order to store them, and a report for job_runs."""
+
+    job: DueJob
+    memory: Memory
+    drafts: tuple[VersionDraft, ...]
+    report: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ScanFigure:
+    """What the weekly threshold needs of a scan: its expected R (None without a lean), and the other symbol gates."""
+
+    close_ms: int
+    expected_r: float | None
+    passed_before_quality: bool
+
+
+def born_version() -> Version:
+    """Equal weights and the default threshold, version 1 of each."""
+    return Version(Weights.at_birth(HEAD_NAMES), Thresholds(), 1, 1)

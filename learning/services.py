@@ -1,0 +1,138 @@
+"""The jobs against the database: the lessons of `daily` and `weekly`, taken once a period and stored with their proof."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.conf import settings
+
+from alphapulse_site.jobs import beat, run_once
+from alphapulse_site.models import JobRun
+from ingestion.timeframes import TIMEFRAMES, Timeframe
+from learning import ledger, selectors
+from learning.calendar import DAILY, WEEK_MS, DueJob
+from learning.config import Config
+from learning.daily import teach_night
+from learning.lessons import HEAD_NAMES, Lesson, Memory, ScanFigure, VersionDraft
+from learning.metrics import store_rejection_metrics
+from learning.models import LearningEvent
+from learning.procedure import Procedure
+from learning.versions import VersionError, create_version, ensure_birth, thresholds_content, weights_content
+from learning.weekly import teach_week
+from signals.configuration import rules
+from signals.models import ScanHistory
+from signals.rows import to_ms, to_time
+
+CONFIG = Config()
+
+
+def scan_timeframe() -> Timeframe:
+    return TIMEFRAMES[settings.ALPHAPULSE_SCAN_TIMEFRAME]
+
+
+def run_due_jobs() -> int:
+    """Run every night and week that is due, in order; returns how many were run. Missed periods are made up."""
+    ensure_birth()
+    append_outcomes()
+    ran = 0
+    for job in selectors.due_jobs():
+        run = run_job(job)
+        if run is None or not run.is_done:  # another worker has it, and the next job needs its version
+            break
+        ran += 1
+    beat("learning", ran=ran)
+    return ran
+
+
+def append_outcomes() -> int:
+    """Bring the ledger up to the last decided close."""
+    until = selectors.decided_until(settings.ALPHAPULSE_SCAN_TIMEFRAME)
+    if until is None:
+        return 0
+    return ledger.append_outcomes(timeframe=scan_timeframe(), until=until, costs=rules().costs)
+
+
+def run_job(job: DueJob) -> JobRun | None:
+    """One night or week, once: the lesson, its versions and its report in one transaction."""
+    return run_once(job.job, job.period, lambda: _learn(job))
+
+
+def _learn(job: DueJob) -> Mapping[str, Any]:
+    at = to_time(job.cut_off_ms)
+    ledger.append_outcomes(timeframe=scan_timeframe(), until=at, costs=rules().costs)
+    memory = memory_at(job)
+    if job.job == DAILY:
+        labels = [ledger.label_from(row) for row in _known_events(job)]
+        lesson = teach_night(job, memory, labels, CONFIG)
+        store_rejection_metrics(timeframe=scan_timeframe(), until=at)
+    else:
+        lesson = teach_week(job, memory, week_scans(job))
+    store_lesson(lesson)
+    return lesson.report
+
+
+def _known_events(job: DueJob) -> list[LearningEvent]:
+    """The outcomes that the cut-off knew. What ended later may be in the ledger already when a job is late."""
+    ended = LearningEvent.objects.filter(kind="outcome", timeframe=scan_timeframe().name)
+    return list(ended.filter(ended_at__lte=to_time(job.cut_off_ms)).order_by("sequence"))
+
+
+def memory_at(job: DueJob) -> Memory:
+    """The memory of the job before this one, from the newest versions."""
+    at = to_time(job.effective_ms)
+    weights, thresholds = selectors.in_force("head_weights", at), selectors.in_force("thresholds", at)
+    if weights is None or thresholds is None:
+        raise VersionError("there are no versions yet; run manage.py bootstrap, or start the system with manage.py up")
+    kept = selectors.latest_procedure()
+    procedure = Procedure.from_bytes(kept) if kept else Procedure.at_birth(HEAD_NAMES, CONFIG)
+    return Memory(procedure, selectors.weights_from(weights.content), selectors.thresholds_from(thresholds.content))
+
+
+def week_scans(job: DueJob) -> list[ScanFigure]:
+    """The scans of the week before a weekly cut-off."""
+    rows = ScanHistory.objects.filter(
+        timeframe=scan_timeframe().name,
+        close_time__gt=to_time(job.cut_off_ms - WEEK_MS),
+        close_time__lte=to_time(job.cut_off_ms),
+        rejection__isnull=False,
+    ).values_list("close_time", "expected_r", "passed")
+    return [ScanFigure(to_ms(close), expected, all(passed[:2])) for close, expected, passed in rows]
+
+
+def store_lesson(lesson: Lesson) -> None:
+    """Store the lesson's versions, and what became of each as an event in the ledger."""
+    memory = lesson.memory.procedure.to_bytes() if lesson.job.job == DAILY else None
+    ledger.take_ledger()
+    for draft in lesson.drafts:
+        row = create_version(draft.state_type, **version_columns(draft, memory))
+        kind = "promotion" if draft.takes_effect else "rejection" if draft.status == "rejected" else "job"
+        detail = {"state_type": draft.state_type, "version": row.version, "reason": draft.reason}
+        ledger.append([LearningEvent(kind=kind, market_at=to_time(lesson.job.cut_off_ms), detail=detail)])
+
+
+def version_columns(draft: VersionDraft, procedure: bytes | None) -> dict[str, Any]:
+    """The columns of a version row; it is in force from its effective time on unless it was held back."""
+    if draft.weights is not None:
+        content = weights_content(draft.weights)
+    elif draft.thresholds is not None:
+        content = thresholds_content(draft.thresholds)
+    else:
+        raise ValueError("a version draft needs weights or thresholds")
+    figures, evidence = draft.figures, draft.figures.get("evidence", {})
+    return {
+        "content": content,
+        "status": draft.status,
+        "created_by": draft.created_by,
+        "period": draft.job.period,
+        "effective_from": to_time(draft.job.effective_ms) if draft.takes_effect else None,
+        "procedure": procedure,
+        "event_count": evidence.get("count", 0),
+        "events_digest": evidence.get("digest", ""),
+        "metrics_before": figures.get("metrics_before", {}),
+        "metrics_after": figures.get("metrics_after", {}),
+        "certificate": {
+            **figures.get("certificate", {}),
+            "evidence": evidence,
+            "moves": figures.get("explanation", []),
+        },
+        "notes": draft.reason,
+    }

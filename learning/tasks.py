@@ -1,0 +1,25 @@
+"""The jobs of the learner. Ticks only wake them: which night or week is due is read from the tables, in order."""
+
+from celery import shared_task
+
+from alphapulse_site.hints import hint
+from learning import services
+
+
+@shared_task(name="learning.resume_jobs")
+def resume_jobs() -> None:
+    """Append outcomes to the ledger, run what is due, and wake the scan that waited for it."""
+    if services.run_due_jobs():
+        hint("signals.scan_due")
+
+
+@shared_task(name="learning.run_daily")
+def run_daily(period: str | None = None) -> None:
+    """The nightly job: of the period asked for if it is due, and of every period missed before it."""
+    resume_jobs()
+
+
+@shared_task(name="learning.run_weekly")
+def run_weekly(period: str | None = None) -> None:
+    """The weekly job, in the same order of time as the nightly ones."""
+    resume_jobs()

@@ -1,0 +1,158 @@
+"""Versions: immutable rows, the pointer to the one in force, and the way back."""
+
+import hashlib
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from alphapulse_site.clock import market_now
+from learning import ledger
+from learning.models import ActiveLearningState, LearningEvent, LearningState
+from learning.procedure import Procedure
+from learning.selectors import latest, latest_procedure, weights_from
+from signals.consensus import Weights
+from signals.gates import Thresholds
+from signals.heads import HEADS
+
+BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+HASHED = (
+    *("state_type", "version", "parent", "period", "content", "first_event", "last_event", "event_count"),
+    *("events_digest", "metrics_before", "metrics_after", "certificate", "notes", "created_by"),
+)
+
+
+class VersionError(Exception):
+    """A version that does not exist or cannot be used; the message says what to do."""
+
+
+def weights_content(weights: Weights) -> dict[str, Any]:
+    return {"heads": list(weights.heads), "beta": (weights.beta + 0.0).tolist(), "bias": (weights.bias + 0.0).tolist()}
+
+
+def thresholds_content(thresholds: Thresholds) -> dict[str, Any]:
+    return {"quality_r": thresholds.quality_r}
+
+
+def version_hash(row: LearningState, parent_hash: str) -> str:
+    """SHA-256 over the parent's hash and all that this version says; status and wall-clock times are not part of it."""
+    body = {name: getattr(row, name) for name in HASHED}
+    body["effective_from"] = row.effective_from.isoformat() if row.effective_from else None
+    body["procedure"] = hashlib.sha256(bytes(row.procedure)).hexdigest() if row.procedure else None
+    return hashlib.sha256((parent_hash + json.dumps(body, sort_keys=True)).encode()).hexdigest()
+
+
+def create_version(
+    state_type: str, *, content: dict[str, Any], status: str, created_by: str, **columns: Any
+) -> LearningState:
+    """Append a version after the latest one; with `effective_from` it takes over from that market time on."""
+    with transaction.atomic():
+        ledger.take_ledger()
+        parent = latest(state_type)
+        row = LearningState(
+            state_type=state_type,
+            version=parent.version + 1 if parent else 1,
+            parent=parent.version if parent else None,
+            content=content,
+            status=status,
+            created_by=created_by,
+            created_at=timezone.now(),
+            **{"event_count": 0, "period": "", **columns},
+        )
+        row.hash = version_hash(row, parent.hash if parent else "")
+        row.save(force_insert=True)
+        if row.effective_from is not None:
+            _put_in_force(row)
+    return row
+
+
+def _put_in_force(row: LearningState) -> None:
+    in_force = LearningState.objects.filter(state_type=row.state_type, status="active").exclude(pk=row.pk)
+    in_force.update(status="rolled_back" if row.created_by.startswith("rollback") else "archived")
+    ActiveLearningState.objects.update_or_create(
+        state_type=row.state_type, defaults={"state": row, "effective_from": row.effective_from}
+    )
+
+
+def ensure_birth() -> None:
+    """The first versions: equal weights and the default threshold, in force since ever."""
+    births = {
+        "head_weights": weights_content(Weights.at_birth(tuple(head.name for head in HEADS))),
+        "thresholds": thresholds_content(Thresholds()),
+    }
+    for state_type, content in births.items():
+        with transaction.atomic():
+            ledger.take_ledger()
+            if latest(state_type) is None:
+                create_version(
+                    state_type,
+                    content=content,
+                    status="active",
+                    created_by="birth",
+                    effective_from=BEGINNING,
+                    notes="Equal weights at birth." if state_type == "head_weights" else "Default threshold at birth.",
+                )
+
+
+def rollback(*, state_type: str, version: int, by: str) -> LearningState:
+    """Put an old version's content in force again, as a new version, from the next market minute on."""
+    old = LearningState.objects.filter(state_type=state_type, version=version).first()
+    if old is None:
+        known = (
+            LearningState.objects.filter(state_type=state_type).order_by("version").values_list("version", flat=True)
+        )
+        listed = f"versions {known[0]} to {known[len(known) - 1]} exist" if known else "it has no versions yet"
+        raise VersionError(f"{state_type} has no version {version}: {listed}")
+    now = market_now() or timezone.now()
+    with transaction.atomic():
+        row = create_version(
+            state_type,
+            content=old.content,
+            status="active",
+            created_by=f"rollback by {by}",
+            procedure=_procedure_after(state_type, old.content),
+            effective_from=now + timedelta(minutes=1),
+            notes=f"Rolled back to version {version}.",
+        )
+        event = LearningEvent(
+            kind="rollback",
+            market_at=now,
+            detail={"state_type": state_type, "to": version, "version": row.version, "by": by},
+        )
+        ledger.append([event])
+    return row
+
+
+def _procedure_after(state_type: str, content: dict[str, Any]) -> bytes | None:
+    """The learner's memory goes on from its last night: a rollback changes what is live, not what was seen."""
+    kept = latest_procedure()
+    if state_type != "head_weights" or kept is None:
+        return None
+    return Procedure.from_bytes(kept).roll_back(weights_from(content)).to_bytes()
+
+
+def verify_chain() -> list[str]:
+    """What is wrong with the versions' and the ledger's hash chains; empty when every link holds."""
+    return [*_broken_versions(), *_broken_events()]
+
+
+def _broken_versions() -> list[str]:
+    problems, parents = [], {}
+    for row in LearningState.objects.order_by("state_type", "version"):
+        if version_hash(row, parents.get(row.state_type, "")) != row.hash:
+            problems.append(f"{row} does not have the hash of its content; restore the database from a backup")
+        parents[row.state_type] = row.hash
+    return problems
+
+
+def _broken_events() -> list[str]:
+    previous, expected = ledger.GENESIS, 1
+    for event in LearningEvent.objects.order_by("sequence").iterator():
+        if event.sequence != expected:
+            return [f"the ledger has no event {expected}; restore the database from a backup"]
+        if ledger.chain_hash(previous, event) != event.hash:
+            return [f"ledger event {event.sequence} does not have the hash of its content; restore from a backup"]
+        previous, expected = event.hash, expected + 1
+    return []
