@@ -6,3 +6,7 @@ class SiteConfig(AppConfig):
 
     name = "alphapulse_site"
     verbose_name = "Clock, jobs and heartbeats"
+
+    def ready(self) -> None:
+        # Imported for its signal receiver, which needs the models and so cannot be imported sooner.
+        from alphapulse_site import parking  # noqa: F401

@@ -204,7 +204,7 @@ def _init_database(places: Places, account: "_Account", *, throwaway: bool) -> N
     shutil.rmtree(unfinished, ignore_errors=True)
     _own_directory(unfinished, account)
     options = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-instructions"]
-    command = [postgres_program("initdb"), "-D", unfinished, *options, *(["--no-sync"] if throwaway else [])]
+    command: list[Path | str] = [postgres_program("initdb"), "-D", unfinished, *options, *(["--no-sync"] if throwaway else [])]
     _output(command, account=account)
     if places.postgres.exists():
         places.postgres.rmdir()

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -100,13 +100,13 @@ def secret(name: str) -> str:
         raise ImproperlyConfigured(f"{name}_FILE={file_name!r} cannot be read: {error.strerror}.") from error
 
 
-def kept_secret(file: Path) -> str:
+def kept_secret(file: Path, *, make: Callable[[], str] = lambda: secrets.token_urlsafe(50)) -> str:
     """A random secret made at the first start and kept in a file that only its owner can read."""
     file.parent.mkdir(parents=True, exist_ok=True)
     fresh = file.with_name(f"{file.name}.{os.getpid()}")
     if not file.exists():
         fresh.touch(mode=0o600)
-        fresh.write_text(secrets.token_urlsafe(50), encoding="utf-8")
+        fresh.write_text(make(), encoding="utf-8")
         # A link succeeds for one process only, and never shows a half-written file to the others.
         with contextlib.suppress(FileExistsError):
             file.hardlink_to(fresh)

@@ -16,6 +16,8 @@ PLACES = Places(environment.path("ALPHAPULSE_DATA", BASE_DIR / "var"))
 ALPHAPULSE_RECORDING = environment.path(
     "ALPHAPULSE_RECORDING", BASE_DIR / "ingestion" / "recordings" / "2021-06-10_2021-07-10"
 )
+# What `up` wants free before it starts: the database of a month, its write-ahead log, and room to grow.
+ALPHAPULSE_MINIMUM_DISK_MB = environment.whole_number("ALPHAPULSE_MINIMUM_DISK_MB", 2000, minimum=0, maximum=10**9)
 
 # --- secrets and hosts ------------------------------------------------------------------------------------------------
 SECRET_KEY = environment.kept_secret(PLACES.root / "secret_key") if IS_EMBEDDED else environment.secret("SECRET_KEY")
@@ -182,7 +184,8 @@ CELERY_WORKER_MAX_MEMORY_PER_CHILD = 600_000
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 20
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_MAX_LOOP_INTERVAL = 10
-CELERY_BEAT_SCHEDULE_FILENAME = str(PLACES.root / "beat-schedule")
+# In memory: no file to corrupt, and nothing to remember, since missed work is found from PostgreSQL.
+CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
 CELERY_TIMEZONE = "UTC"
 CELERY_ENABLE_UTC = True
 
