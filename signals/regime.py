@@ -55,17 +55,17 @@ def classify(frame: Frame) -> npt.NDArray[np.int8]:
 def rolling_rank(values: FloatArray, bars: int) -> FloatArray:
     """Share of the `bars` values before each one that lie below it, equal ones counted half; 0..1, shape of `values`.
 
-    NaN until that many finite values stand before it. Made of counts only, so it is exact.
+    NaN until that many finite values stand before it. Counts are whole numbers, so the rank is exact in any order.
     """
-    below = np.zeros(len(values), np.int64)
-    equal, known = below.copy(), below.copy()
-    for step in range(1, min(bars, len(values) - 1) + 1):
-        before, now = values[:-step], values[step:]
-        below[step:] += before < now
-        equal[step:] += before == now
-        known[step:] += np.isfinite(before)
-    complete = (known == bars) & np.isfinite(values)
-    return np.where(complete, (below + 0.5 * equal) / bars, np.nan)
+    rank = np.full(len(values), np.nan)
+    if len(values) <= bars:
+        return rank
+    windows = np.lib.stride_tricks.sliding_window_view(values, bars + 1)
+    before, now = windows[:, :-1], windows[:, -1:]
+    below, not_above = np.count_nonzero(before < now, axis=1), np.count_nonzero(before <= now, axis=1)
+    known = np.isfinite(windows).all(axis=1)
+    rank[bars:] = np.where(known, (below + not_above) / (2.0 * bars), np.nan)
+    return rank
 
 
 def recently(happened: BoolArray, bars: int) -> BoolArray:

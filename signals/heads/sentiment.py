@@ -10,8 +10,8 @@ FEAR_GREED, BREADTH = "mood.fear_greed", "mood.breadth"
 NEUTRAL = 50.0
 # market.md 2, head B: contrarian at 20 and below, at 80 and above.
 EXTREME = 30.0
-# The crowd leans from half of the way between neutral and extreme on: 35 and 65.
-LEANING = 15.0
+# The crowd leans from two thirds of the way between neutral and extreme on: 30 and 70.
+LEANING = 20.0
 # Breadth confirms when three of four symbols stand on the crowd's side of their mean. Zweig (Winning on Wall Street,
 # 1986) asks for 61.5 % of a thousand stocks; coins move together, so of them the bar is higher.
 CONFIRMING_BREADTH = 0.75
