@@ -55,7 +55,7 @@ def settle_from_recording(holes: list[Hole], recording: Path) -> GapCheck:
     left = unexplained_gaps({hole.symbol for hole in holes}, _first(holes), _last(holes))
     spans = {symbol: (_first(holes), _last(holes)) for symbol in Symbol.objects.values_list("name", flat=True)}
     explanations = [
-        Explanation(hole, reason, {"file": str(recording)} | neighbours(minutes.get(hole.symbol), hole))
+        Explanation(hole, reason, {"recording": recording.name} | neighbours(minutes.get(hole.symbol), hole))
         for hole, reason in split_by_reason(left, spans)
     ]
     return GapCheck(filled=filled, explained=record_explanations(explanations))

@@ -75,3 +75,13 @@ def partitions_of(table: str) -> list[str]:
             [table],
         )
         return [name for (name,) in cursor.fetchall()]
+
+
+def tables() -> list[str]:
+    """Names of all tables partitioned by range, whatever app they belong to."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT c.relname FROM pg_partitioned_table p JOIN pg_class c ON c.oid = p.partrelid"
+            " WHERE p.partstrat = 'r' AND c.relnamespace = current_schema()::regnamespace ORDER BY c.relname"
+        )
+        return [name for (name,) in cursor.fetchall()]

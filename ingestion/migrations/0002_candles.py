@@ -2,6 +2,7 @@
 
 from django.db import migrations, models
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.backends.utils import CursorWrapper
 from django.db.migrations.state import StateApps
 
 # `x >= 0` alone would let NaN in: PostgreSQL takes NaN for larger than any number. Below 'Infinity' shuts out both.
@@ -59,7 +60,7 @@ def create_candles(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> 
             cursor.execute(f"COMMENT ON TABLE candles IS '{NATIVE}'")
 
 
-def create_hypertable(cursor) -> None:  # type: ignore[no-untyped-def]
+def create_hypertable(cursor: CursorWrapper) -> None:
     cursor.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
     cursor.execute(CREATE_TABLE)
     cursor.execute("SELECT create_hypertable('candles', 'open_time', chunk_time_interval => interval '7 days')")

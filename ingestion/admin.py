@@ -1,0 +1,79 @@
+"""The market in the admin, to look at: symbols with their latest candles, gaps, quarantine, backfills.
+
+Candles have a composite key, which the admin does not take, and are too many to count: they are shown a few at a
+time with their symbol.
+"""
+
+from django.contrib import admin
+from django.db import models
+from django.http import HttpRequest
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+
+from ingestion.models import BackfillRun, Candle, CandleGap, MarketFeed, QuarantinedMessage, Symbol
+
+LATEST_CANDLES = 30
+
+
+class ReadOnly(admin.ModelAdmin):
+    """Written by the system only."""
+
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        return False
+
+
+@admin.register(Symbol)
+class SymbolAdmin(admin.ModelAdmin):
+    list_display = ("name", "base_asset", "quote_asset", "is_active", "listed_at", "delisted_at", "complete_until")
+    list_filter = ("is_active", "quote_asset")
+    search_fields = ("name",)
+    readonly_fields = ("complete_until", "latest_candles")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Symbol | None = None) -> tuple[str, ...]:
+        return (*self.readonly_fields, "name") if obj else self.readonly_fields
+
+    @admin.display(description="latest candles")
+    def latest_candles(self, symbol: Symbol) -> SafeString:
+        rows = Candle.objects.filter(symbol=symbol.name).order_by("-open_time")[:LATEST_CANDLES]
+        return format_html_join(
+            "",
+            "<div>{}: open {}, high {}, low {}, close {}, volume {} ({})</div>",
+            (
+                (f"{row.open_time:%Y-%m-%d %H:%M}", row.open, row.high, row.low, row.close, row.volume, row.source)
+                for row in rows
+            ),
+        )
+
+
+@admin.register(CandleGap)
+class CandleGapAdmin(ReadOnly):
+    list_display = ("symbol", "start", "end", "status", "reason", "checks", "last_checked")
+    list_filter = ("status", "reason", "symbol")
+    search_fields = ("symbol",)
+
+
+@admin.register(QuarantinedMessage)
+class QuarantinedMessageAdmin(ReadOnly):
+    list_display = ("received_at", "source", "file", "line", "reason")
+    list_filter = ("source", "reason")
+    search_fields = ("file", "payload")
+
+
+@admin.register(BackfillRun)
+class BackfillRunAdmin(ReadOnly):
+    list_display = ("symbol", "start", "end", "status", "candles", "requests", "started_at", "finished_at")
+    list_filter = ("status", "symbol")
+
+
+@admin.register(MarketFeed)
+class MarketFeedAdmin(ReadOnly):
+    list_display = ("name", "symbol", "available_at")
+    list_filter = ("name", "symbol")

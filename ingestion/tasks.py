@@ -1,0 +1,27 @@
+"""The market, kept complete: gaps are found and settled, partitions are there before they are needed."""
+
+from datetime import timedelta
+
+from celery import shared_task
+
+from alphapulse_site.clock import market_now
+from alphapulse_site.jobs import beat
+from ingestion import gaps, partitions
+
+MONTHS_AHEAD = timedelta(days=62)
+
+
+@shared_task(name="ingestion.check_gaps")
+def check_gaps() -> None:
+    """Fill or explain every minute missing up to the market clock. Safe to run twice."""
+    done = gaps.check_gaps()
+    beat("gap_backfill", filled=done.filled, explained=done.explained, open=done.open)
+
+
+@shared_task(name="ingestion.upkeep_partitions")
+def upkeep_partitions() -> None:
+    """Make the partitions of this month and the next two, of every table that has some. Safe to run twice."""
+    now = market_now()
+    if now is not None:
+        made = {table: partitions.ensure_partitions(table, now, now + MONTHS_AHEAD) for table in partitions.tables()}
+        beat("partition_upkeep", made=sum(made.values()))
