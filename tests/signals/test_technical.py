@@ -1,0 +1,200 @@
+"""The technical head sides with the balance of 25 readings, all of them read with the move."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from signals.heads.parts import balance
+from signals.heads.technical import GROUPS, Technical, group_score
+from signals.heads.technical_rules import MOMENTUM, TREND, VOLATILITY, Rule, bulge_ends, mass_index
+from signals.indicators import INDICATORS
+from tests.signals.head_windows import (
+    READY,
+    assert_inputs_untouched,
+    assert_prefix_invariant,
+    from_closes,
+    ready_rows,
+    recorded,
+    share_voted,
+    shared_bars,
+    upside_down,
+    window_of,
+)
+
+RULES = TREND + MOMENTUM + VOLATILITY
+BLOCKS = recorded().rows(slice(0, 1024))
+# A rise that gains speed, for the MACD histogram of a steady one is zero. Every bar closes above the one before.
+RISE = from_closes(200 + np.arange(700) ** 2 / 4000)
+WITH_OUTAGES = ("spot_1m/2023-03-16_2023-05-01/DOGEUSDT-1m.csv.gz", "spot_1m/2021-04-20_2021-05-20/XRPUSDT-1m.csv.gz")
+# The other two speak of ranges that widen or bulge, which a smooth rise does not do.
+SPEAKING_IN_A_SMOOTH_RISE = [rule for rule in RULES if rule.name not in ("atr_regime", "mass_index")]
+
+
+def test_there_are_exactly_25_readings_in_three_groups() -> None:
+    assert [len(rules) for _, rules in GROUPS] == [9, 10, 6]
+    assert [weight for weight, _ in GROUPS] == [0.40, 0.35, 0.25]
+    assert len({rule.name for rule in RULES}) == 25
+
+
+def test_the_head_needs_only_indicators_that_exist() -> None:
+    assert Technical.needs.indicators <= INDICATORS.keys()
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_a_rule_reads_no_other_indicator_than_it_declares(rule: Rule) -> None:
+    frame = window_of(BLOCKS).base
+    rule.read(frame)
+    assert set(frame._series) <= set(rule.indicators)
+
+
+@pytest.mark.parametrize("rule", SPEAKING_IN_A_SMOOTH_RISE, ids=lambda rule: rule.name)
+def test_every_reading_is_long_in_a_rise_and_short_in_its_mirror(rule: Rule) -> None:
+    rising, falling = window_of(RISE).base, window_of(upside_down(RISE, around=1000)).base
+
+    assert rule.read(rising)[-1] > 0
+    assert rule.read(falling)[-1] < 0
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_every_reading_stays_between_minus_one_and_one_and_uses_the_range(rule: Rule) -> None:
+    reading = rule.read(window_of(BLOCKS).base)[READY:]
+    given = reading[np.isfinite(reading)]
+
+    assert np.abs(given).max() <= 1
+    assert given.min() < -0.4 < 0.4 < given.max()
+
+
+# PPO and TRIX divide by an average of the price, which a mirror does not keep; all others mirror up to rounding.
+MIRROR_SLACK = {"ppo": 0.08, "trix": 0.08}
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_mirrored_prices_mirror_every_reading(rule: Rule) -> None:
+    ready = ready_rows(BLOCKS)
+    straight = rule.read(window_of(BLOCKS).base)[ready]
+    turned = rule.read(window_of(upside_down(BLOCKS, around=2_000_000)).base)[ready]
+
+    np.testing.assert_allclose(turned, -straight, atol=MIRROR_SLACK.get(rule.name, 1e-5))
+
+
+def test_mirrored_prices_mirror_the_vote() -> None:
+    straight = Technical().vote(window_of(BLOCKS)).direction
+    turned = Technical().vote(window_of(upside_down(BLOCKS, around=2_000_000))).direction
+
+    # A score within rounding of a band may fall on either side of it.
+    assert (straight == -turned).mean() > 0.99
+    assert not (straight == turned)[straight != 0].any()
+
+
+@pytest.mark.parametrize("scale", [0.001, 1000.0])
+def test_the_vote_does_not_depend_on_the_price_unit(scale: float) -> None:
+    prices = {name: getattr(BLOCKS, name) * scale for name in ("open", "high", "low", "close")}
+
+    straight, scaled = (Technical().vote(window_of(candles)) for candles in (BLOCKS, replace(BLOCKS, **prices)))
+
+    assert (straight.direction == scaled.direction).mean() > 0.995
+
+
+def test_a_steady_rise_is_a_confident_long_and_its_mirror_a_short() -> None:
+    long, short = (Technical().vote(window_of(market)) for market in (RISE, upside_down(RISE, around=1000)))
+
+    assert (long.direction[-1], short.direction[-1]) == (1, -1)
+    assert long.probability[-1] > 0.65
+    assert long.confidence[-1] > 0.8
+
+
+def test_a_flat_market_has_no_vote() -> None:
+    flat = from_closes([100.0] * 700)
+    dead = from_closes([100.0] * 700, wick=0.0)
+
+    assert not Technical().vote(window_of(flat)).awake.any()
+    assert not Technical().vote(window_of(dead)).awake.any()
+
+
+def test_nothing_is_said_before_the_window_is_ready() -> None:
+    votes = Technical().vote(window_of(RISE))
+
+    assert not votes.awake[: READY - 1].any()
+    assert votes.awake[READY - 1 :].all()
+
+
+def test_an_indicator_that_is_undefined_on_a_slow_timeframe_drops_out() -> None:
+    daily = window_of(from_closes(200 + np.arange(128) ** 2 / 500, timeframe="1d"), "1d")
+
+    assert np.isnan(daily.base["sma_100"]).all()
+    assert Technical().vote(daily).direction[-1] == 1
+
+
+def test_trend_and_momentum_do_not_cancel_by_construction() -> None:
+    """Regression: a momentum bias with a mean-reverting entry rejected everything."""
+    frame, ready = window_of(recorded()).base, ready_rows(recorded())
+    scores = [group_score(frame, rules)[ready] for _, rules in GROUPS]
+
+    assert np.corrcoef(scores).min() > 0.5
+
+
+def test_stronger_scores_state_higher_probabilities_within_reason() -> None:
+    frame, votes = window_of(recorded()).base, Technical().vote(window_of(recorded()))
+    score = balance([(weight, group_score(frame, rules)) for weight, rules in GROUPS]).score
+    order = np.argsort(np.abs(score[votes.awake]))
+
+    stated = votes.probability[votes.awake][order]
+
+    assert (np.diff(stated) >= 0).all()
+    assert 0.5 < stated[0] < stated[-1] <= 0.75
+
+
+def test_on_real_candles_the_head_speaks_on_some_bars_and_not_on_most() -> None:
+    assert 0.0005 <= share_voted(Technical(), recorded()) <= 0.60
+
+
+@settings(max_examples=40)
+@given(cut=st.integers(0, len(BLOCKS)))
+def test_a_prefix_gives_the_same_votes(cut: int) -> None:
+    assert_prefix_invariant(Technical(), BLOCKS, cut)
+
+
+@pytest.mark.parametrize("name", WITH_OUTAGES)
+def test_a_prefix_gives_the_same_votes_across_an_outage(name: str) -> None:
+    candles = shared_bars(name).rows(slice(0, 1024))
+    for cut in (1, 511, 513, 700, 900, 1023):
+        assert_prefix_invariant(Technical(), candles, cut)
+
+
+def test_the_candles_are_left_as_they_are() -> None:
+    assert_inputs_untouched(Technical(), recorded())
+
+
+def test_a_bulge_ends_only_after_the_index_has_been_above_its_top() -> None:
+    index = np.array([26.0, 26.8, 27.2, 26.9, 26.6, 26.4, 26.3, 26.9, 26.4])
+
+    np.testing.assert_array_equal(np.flatnonzero(bulge_ends(index)), [5])
+
+
+def test_the_mass_index_speaks_against_the_slope_for_a_few_bars_after_a_bulge() -> None:
+    frame = window_of(recorded().rows(slice(0, 1450))).base
+    ends = np.flatnonzero(bulge_ends(frame["mass_index"]))
+    reading = mass_index(frame)
+
+    first = ends[0]
+
+    assert np.diff(ends).min() >= 9  # so that no bulge talks over another one here
+    assert np.isnan(reading[:first]).all()
+    assert np.isfinite(reading).sum() == 9 * len(ends)
+    for end in ends:
+        against = -np.sign(frame["ema_9"][end] - frame["ema_9"][end - 1])
+        np.testing.assert_array_equal(reading[end : end + 9], np.full(9, against))
+
+
+def test_parts_without_data_drop_out_and_the_rest_share_their_weight() -> None:
+    nan = np.nan
+    parts = [(0.5, [1.0, nan, nan]), (0.3, [-1.0, 0.5, nan]), (0.2, [0.0, 1.0, nan])]
+
+    found = balance([(weight, np.array(values)) for weight, values in parts])
+
+    np.testing.assert_allclose(found.score, [0.2, 0.7, nan])
+    np.testing.assert_allclose(found.agreement, [0.25, 1.0, nan])
+    np.testing.assert_allclose(found.present, [1.0, 0.5, 0.0])
