@@ -30,7 +30,7 @@ class Profile:
 def volume_profile(
     high: FloatArray, low: FloatArray, close: FloatArray, volume: FloatArray, *, span: int, first: int = 0
 ) -> Profile:
-    """Profile of the last `span` bars at each row from `first` on; inputs of shape (bars,), prices and base volume.
+    """Profile of the last `span` (2 or more) bars at each row from `first` on; shapes (bars,), prices, base volume.
 
     A bar's volume counts at its typical price. The bins divide the span's own range, so the result has no memory: it
     depends on those bars alone.

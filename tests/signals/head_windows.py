@@ -39,8 +39,19 @@ def shared_bars(name: str) -> Candles:
 def _read(path: Path, *, minutes: int) -> Candles:
     with gzip.open(path, "rt") as lines:
         table = np.genfromtxt(lines, delimiter=",", skip_header=1)
-    columns = (table[:, column] for column in (1, 2, 3, 4, 5, 7, 8, 9, 10))
-    return Candles(table[:, 0].astype(np.int64), *columns, minutes=np.full(len(table), minutes, np.int64))
+    return Candles(
+        open_ms=table[:, 0].astype(np.int64),
+        open=table[:, 1],
+        high=table[:, 2],
+        low=table[:, 3],
+        close=table[:, 4],
+        volume=table[:, 5],
+        quote_volume=table[:, 7],
+        trades=table[:, 8],
+        taker_base=table[:, 9],
+        taker_quote=table[:, 10],
+        minutes=np.full(len(table), minutes, np.int64),
+    )
 
 
 def with_takers(candles: Candles, seed: int = 1) -> Candles:
@@ -53,12 +64,18 @@ def bars(rows: Sequence[Row], volumes: Sequence[float], *, timeframe: str = "15m
     """Bars from (open, high, low, close) and volumes, the first at the epoch."""
     table, nothing = np.array(rows, np.float64), np.full(len(rows), np.nan)
     frame = TIMEFRAMES[timeframe]
-    prices = (np.ascontiguousarray(table[:, column]) for column in range(4))
+    opens, highs, lows, closes = (np.ascontiguousarray(table[:, column]) for column in range(4))
     return Candles(
-        np.arange(len(rows), dtype=np.int64) * frame.ms,
-        *prices,
-        np.array(volumes, np.float64),
-        *(nothing, nothing, nothing, nothing),
+        open_ms=np.arange(len(rows), dtype=np.int64) * frame.ms,
+        open=opens,
+        high=highs,
+        low=lows,
+        close=closes,
+        volume=np.array(volumes, np.float64),
+        quote_volume=nothing,
+        trades=nothing,
+        taker_base=nothing,
+        taker_quote=nothing,
         minutes=np.full(len(rows), frame.minutes, np.int64),
     )
 
