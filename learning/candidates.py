@@ -94,11 +94,11 @@ def _fit_intercepts(sample: Sample, previous: FloatArray, config: Config) -> Flo
 
 
 def _design_effect(events: Events, sample: Sample, theta: FloatArray) -> float:
-    """The design effect of the hour blocks on the pull along the pooled evidence, which is what betas are fitted to."""
+    """The design effect of the hour blocks on the pull on each head's beta, averaged by the variance of that pull."""
     pooled = log_odds(theta[INTERCEPTS:], sample.votes)
     long = sample.won_long - probability(theta[0] + pooled)
     short = sample.won_short - probability(theta[1] - pooled)
-    return design_effect(events.hour_block, sample.weight * (long - short) * pooled, events.series)
+    return design_effect(events.hour_block, sample.weight * (long - short) * sample.votes, events.series)
 
 
 def _faded(sample: Sample, events: Events, half_life: float, today: int, config: Config) -> tuple[Sample, FloatArray]:

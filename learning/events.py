@@ -118,7 +118,8 @@ def _numbers(values: "npt.ArrayLike", count: int) -> FloatArray:
 
 def _refuse_nonsense(events: Events) -> None:
     for name in NUMBERS:
-        finite = np.isfinite(getattr(events, name)).reshape(len(events), -1).all(axis=1)
+        column = np.isfinite(getattr(events, name))
+        finite = column.all(axis=1) if column.ndim > 1 else column
         if not finite.all():
             key = events.key[~finite][0].decode(errors="replace")
             raise ValueError(f"learning event {key}: {name} is NaN or infinite; void or repair it before it is learned")
@@ -160,8 +161,9 @@ def _equals_previous(events: Events) -> BoolArray:
     equal = np.ones(len(events), np.bool_)
     equal[:1] = False
     for name in CONTENT:
-        column = getattr(events, name).reshape(len(events), -1)
-        equal[1:] &= (column[1:] == column[:-1]).all(axis=1)
+        column = getattr(events, name)
+        same = column[1:] == column[:-1]
+        equal[1:] &= same.all(axis=1) if same.ndim > 1 else same
     return equal
 
 
@@ -212,18 +214,24 @@ def average_uniqueness(start_ms: IntArray, end_ms: IntArray) -> FloatArray:
 def design_effect(hour_block: IntArray, residuals: FloatArray, series: IntArray | None = None) -> float:
     """How much the residuals of one hour move together: variance of the hour sums over that of independent rows, >= 1.
 
-    Rows of one series (symbol) inside an hour are summed first: that they move together is what uniqueness pays for.
-    1 with fewer than two hours.
+    `residuals` (n,), or (R, n) for several that are pooled by their variances. Rows of one series (symbol) inside an
+    hour are summed first: that they move together is what uniqueness pays for. 1 with fewer than two hours.
     """
-    if len(residuals) == 0 or (hour_block == hour_block[0]).all():
+    table = np.atleast_2d(residuals)
+    if table.shape[1] == 0 or (hour_block == hour_block[0]).all():
         return 1.0
-    hours, hour = np.unique(hour_block, return_inverse=True)
-    members: FloatArray = residuals
+    _, hour = np.unique(hour_block, return_inverse=True)
     if series is not None:
         _, codes = np.unique(series, return_inverse=True)
         cells, cell = np.unique(hour * (codes.max() + 1) + codes, return_inverse=True)
-        members, hour = np.bincount(cell, weights=residuals).astype(np.float64), cells // (codes.max() + 1)
-    centred = members - members.sum() / len(members)
-    sums = np.bincount(hour, weights=centred, minlength=len(hours))
-    alone = float((centred * centred).sum())
-    return max(1.0, float((sums * sums).sum()) / alone) if alone > 0 else 1.0
+        hour = cells // (codes.max() + 1)
+    else:
+        cell = np.arange(len(hour))
+    together = alone = 0.0
+    for row in table:
+        members = np.bincount(cell, weights=row)
+        centred = members - members.sum() / len(members)
+        sums = np.bincount(hour, weights=centred)
+        together += float((sums * sums).sum())
+        alone += float((centred * centred).sum())
+    return max(1.0, together / alone) if alone > 0 else 1.0

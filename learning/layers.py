@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ingestion.timeframes import BoolArray, FloatArray
-from learning.candidates import Refit, equal_index, refit
+from learning.candidates import Refit, equal_index, refit, zero_index
 from learning.config import Config
 from learning.events import Events, digest
 from learning.logistic import INTERCEPTS, event_losses
@@ -17,12 +17,15 @@ from signals.consensus import Weights
 
 @dataclass(frozen=True)
 class Lesson:
-    """What a night taught: the next state, the mixture's aim (beta* and its intercepts), and how it came about.
+    """What a night taught: the next state, beta* with its intercepts as `target`, and how it came about.
+
+    `aim` is beta* without ZERO's share: what the candidates that know something say.
 
     `charge` and `study` are None on a night without a matured event: then nothing moves.
     """
 
     state: LearnerState
+    aim: FloatArray
     target: FloatArray
     champion: Weights
     awake: BoolArray
@@ -52,17 +55,21 @@ def learn(state: LearnerState, known: Events, *, today: int, config: Config) -> 
         certificate = certify(certificate, shares, charge)
         candidates, shares = study.coefficients, charged(shares, charge, config)
     target = mix(shares, candidates)
-    theta = _stepped(state.recent[-1].theta, target, awake, config) if len(tonight) else state.recent[-1].theta
+    knowing = 1.0 - float(shares[zero_index(config)])
+    aim = np.concatenate([target[:INTERCEPTS], target[INTERCEPTS:] / knowing])
+    theta = state.recent[-1].theta
+    if len(tonight):
+        theta = _stepped(theta, aim, target, awake, config)
     night = Remembered(today, shares, candidates, theta)
     link = chained(state.state_hash, f"{today} {evidence_digest}", config)
     following = LearnerState(state.heads, state.followed_by(night, config), certificate, link)
     champion = weights_of(state.heads, candidates[equal_index(config)])
-    return Lesson(following, target, champion, awake, evidence_digest, charge, study)
+    return Lesson(following, aim, target, champion, awake, evidence_digest, charge, study)
 
 
-def _stepped(current: FloatArray, target: FloatArray, awake: BoolArray, config: Config) -> FloatArray:
+def _stepped(current: FloatArray, aim: FloatArray, target: FloatArray, awake: BoolArray, config: Config) -> FloatArray:
     """The capped step of the betas; base rates are measured, not believed, and follow the mixture at once."""
-    beta = capped_step(current[INTERCEPTS:], target[INTERCEPTS:], awake, config)
+    beta = capped_step(current[INTERCEPTS:], aim[INTERCEPTS:], target[INTERCEPTS:], awake, config)
     return np.concatenate([target[:INTERCEPTS], beta])
 
 
@@ -71,7 +78,7 @@ def step_toward(weights: Weights, lesson: Lesson, config: Config) -> Weights:
     if lesson.charge is None:
         return weights
     theta = np.concatenate([weights.bias, weights.beta])
-    return weights_of(weights.heads, _stepped(theta, lesson.target, lesson.awake, config))
+    return weights_of(weights.heads, _stepped(theta, lesson.aim, lesson.target, lesson.awake, config))
 
 
 def bill(state: LearnerState, tonight: Events, effect: float) -> Charge:

@@ -51,7 +51,7 @@ class NightlyLearner:
         """Learn the events that matured tonight: `evidence` (n, H) toward "up", `won` (n,): "up" won, so "down" lost.
 
         The rows have no identity here, so every row is an event; their order does not matter. `hour_block` numbers the
-        hours they were decided in (their days if left out).
+        hours they were decided in; without it nothing is known of a design effect, and none is assumed.
         """
         wins = np.asarray(won, np.bool_)
         arrived = make_events(
@@ -64,14 +64,14 @@ class NightlyLearner:
             won_short=~wins,
             uniqueness=uniqueness,
         )
-        arrived = _named(arrived, today)
+        arrived = _named(arrived, today, hours_known=hour_block is not None)
         self._events = arrived if self._events is None else join([self._events, arrived])
         self.last = run_night(self.procedure, self._events, today=today, config=self.config)
         self.procedure = self.last.procedure
         return self.last
 
 
-def _named(arrived: Events, today: int) -> Events:
+def _named(arrived: Events, today: int, *, hours_known: bool) -> Events:
     """The rows in an order that only their content decides, each with a key and a series of its own."""
     columns = [arrived.evidence[:, head] for head in range(arrived.evidence.shape[1])]
     order = np.lexsort((*columns, arrived.uniqueness, arrived.won_long, arrived.hour_block, arrived.decided_day))
@@ -79,4 +79,5 @@ def _named(arrived: Events, today: int) -> Events:
     keys = np.array([f"{today:+011d}-{row:09d}".encode() for row in range(len(rows))], np.bytes_)
     named = {name: getattr(rows, name) for name in Events.__dataclass_fields__}
     series = np.arange(len(rows), dtype=np.int64)
-    return Events(**{**named, "key": keys.reshape(len(rows)), "series": series})
+    hours = rows.hour_block if hours_known else rows.decided_day * 1_000_000_000 + series
+    return Events(**{**named, "key": keys.reshape(len(rows)), "series": series, "hour_block": hours})

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ingestion.timeframes import BoolArray, FloatArray
+from ingestion.timeframes import BoolArray, FloatArray, IntArray
 
 BLOCK = 8192  # rows that stay in the processor's cache; part of the arithmetic, since sums are made block by block
 ITERATIONS = 60
 HALVINGS = 30
-STEP_TOLERANCE = 1e-7  # Newton squares its error: the step after one this small is below rounding
+STEP_TOLERANCE = 1e-6  # Newton squares its error: the step after one this small is below rounding
 INTERCEPT_LIMIT = 6.0  # a single-class ledger has no finite intercept; P stays within 0.25 % and 99.75 %
 INTERCEPTS = 2
 
@@ -95,13 +95,13 @@ def fit(problem: Problem, start: FloatArray) -> Fit:
     here = moments(problem, theta)
     for iteration in range(1, ITERATIONS + 1):
         direction = _direction(problem, theta, here)
-        moved, there, share = _advance(problem, theta, here, direction)
-        if share == 0.0:  # no step lowers the objective any more: rounding is all that is left
-            return Fit(theta, here.hessian, iteration)
-        length = float(np.abs(moved - theta).max())
-        theta, here = moved, there
-        if share == 1.0 and length <= STEP_TOLERANCE:
+        moved = np.clip(theta + direction, problem.lower, problem.upper)
+        if float(np.abs(moved - theta).max()) <= STEP_TOLERANCE:
+            return Fit(moved, here.hessian, iteration)
+        moved, there = _advance(problem, theta, here, direction)
+        if there is here:  # no step lowers the objective any more: rounding is all that is left
             break
+        theta, here = moved, there
     return Fit(theta, here.hessian, iteration)
 
 
@@ -117,10 +117,8 @@ def _direction(problem: Problem, theta: FloatArray, here: Moments) -> FloatArray
     return direction
 
 
-def _advance(
-    problem: Problem, theta: FloatArray, here: Moments, direction: FloatArray
-) -> tuple[FloatArray, Moments, float]:
-    """The first of the steps 1, 1/2, 1/4, ... that lowers the objective enough (Armijo), or share 0 if none does."""
+def _advance(problem: Problem, theta: FloatArray, here: Moments, direction: FloatArray) -> tuple[FloatArray, Moments]:
+    """The first of the steps 1, 1/2, 1/4, ... that lowers the objective enough (Armijo); stays if none does."""
     share = 1.0
     for _ in range(HALVINGS):
         moved = np.clip(theta + share * direction, problem.lower, problem.upper)
@@ -128,48 +126,71 @@ def _advance(
         promised = float((here.gradient * (moved - theta)).sum())
         slack = 1e-13 * (1.0 + abs(here.value))
         if there.value <= here.value + 1e-4 * promised + slack:
-            return moved, there, share
+            return moved, there
         share *= 0.5
-    return theta, here, 0.0
+    return theta, here
 
 
 def moments(problem: Problem, theta: FloatArray) -> Moments:
-    """Objective, gradient and Hessian at `theta`; each event is half its long and half its short bracket."""
+    """Objective, gradient and Hessian at `theta`; each event is half its long and half its short bracket.
+
+    Rows of the Hessian are made for the coordinates that may move; the others hold the ridge alone.
+    """
     size, count = len(theta), problem.sample.votes.shape[1]
-    beta = theta[INTERCEPTS:]
-    off = beta - problem.centre
+    off = theta[INTERCEPTS:] - problem.centre
     value = 0.5 * problem.ridge * float((off * off).sum())
     gradient, hessian = np.zeros(size), np.zeros((size, size))
     gradient[INTERCEPTS:] = problem.ridge * off
     for head in range(INTERCEPTS, size):
         hessian[head, head] = problem.ridge
+    moving = np.flatnonzero((problem.lower < problem.upper)[INTERCEPTS:])
     for first in range(0, count, BLOCK):
-        value += _add_block(problem.sample.rows(slice(first, first + BLOCK)), theta, gradient, hessian)
+        value += _add_block(problem.sample.rows(slice(first, first + BLOCK)), theta, moving, gradient, hessian)
     for row in range(size):
         hessian[row + 1 :, row] = hessian[row, row + 1 :]
     return Moments(value, gradient, hessian)
 
 
-def _add_block(block: Sample, theta: FloatArray, gradient: FloatArray, hessian: FloatArray) -> float:
+def _add_block(block: Sample, theta: FloatArray, moving: IntArray, gradient: FloatArray, hessian: FloatArray) -> float:
     """Add one block's gradient and upper triangle of the Hessian in place; returns its loss."""
     pooled = log_odds(theta[INTERCEPTS:], block.votes)
-    long, short = theta[0] + pooled, theta[1] - pooled
     half = 0.5 * block.weight
-    chance_long, chance_short = probability(long), probability(short)
-    miss_long, miss_short = half * (chance_long - block.won_long), half * (chance_short - block.won_short)
-    curve_long, curve_short = half * chance_long * (1 - chance_long), half * chance_short * (1 - chance_short)
-    gradient[0] += miss_long.sum()
-    gradient[1] += miss_short.sum()
-    gradient[INTERCEPTS:] += ((miss_long - miss_short) * block.votes).sum(axis=1)
-    hessian[0, 0] += curve_long.sum()
-    hessian[1, 1] += curve_short.sum()
-    hessian[0, INTERCEPTS:] += (curve_long * block.votes).sum(axis=1)
-    hessian[1, INTERCEPTS:] -= (curve_short * block.votes).sum(axis=1)
-    curve = curve_long + curve_short
-    for head, row in enumerate(block.votes):
-        weighed = curve * row
-        hessian[INTERCEPTS + head, INTERCEPTS + head :] += (weighed * block.votes[head:]).sum(axis=1)
-    return float((half * (side_loss(long, block.won_long) + side_loss(short, block.won_short))).sum())
+    long, short = _side(theta[0] + pooled, block.won_long, half), _side(theta[1] - pooled, block.won_short, half)
+    gradient[0] += long.miss.sum()
+    gradient[1] += short.miss.sum()
+    hessian[0, 0] += long.curve.sum()
+    hessian[1, 1] += short.curve.sum()
+    if len(moving):
+        votes = block.votes if len(moving) == len(block.votes) else block.votes[moving]
+        places = INTERCEPTS + moving
+        gradient[places] += ((long.miss - short.miss) * votes).sum(axis=1)
+        hessian[0, places] += (long.curve * votes).sum(axis=1)
+        hessian[1, places] -= (short.curve * votes).sum(axis=1)
+        curve = long.curve + short.curve
+        for position, place in enumerate(places.tolist()):
+            weighed = curve * votes[position]
+            hessian[place, places[position:]] += (weighed * votes[position:]).sum(axis=1)
+    # 1 + e lies in (1, 2], so the product of both sides' is safe and one logarithm does for two.
+    loss = np.log(long.one_plus * short.one_plus) + long.linear + short.linear
+    return float((half * loss).sum())
+
+
+@dataclass(frozen=True)
+class _Side:
+    """One side of a block: weighted p - y, weighted p (1 - p), and the parts of its loss; arrays (n,)."""
+
+    miss: FloatArray
+    curve: FloatArray
+    one_plus: FloatArray
+    linear: FloatArray
+
+
+def _side(margin: FloatArray, won: FloatArray, weight: FloatArray) -> _Side:
+    small = np.exp(-np.abs(margin))
+    one_plus = 1.0 + small
+    chance = np.where(margin >= 0, 1.0, small) / one_plus
+    miss = weight * (chance - won)
+    return _Side(miss, weight * chance * (1 - chance), one_plus, np.maximum(margin, 0.0) - won * margin)
 
 
 def cholesky(matrix: FloatArray) -> list[list[float]]:

@@ -20,12 +20,32 @@ def step_cap(beta: FloatArray, config: Config) -> float:
     return config.step_share * max(length(beta), config.step_floor)
 
 
-def capped_step(current: FloatArray, target: FloatArray, awake: BoolArray, config: Config) -> FloatArray:
-    """From `current` toward `target` (H,), at most the cap; heads not awake keep their coordinate to the bit.
+def capped_step(
+    current: FloatArray, aim: FloatArray, target: FloatArray, awake: BoolArray, config: Config
+) -> FloatArray:
+    """From `current` (H,) as far as the cap reaches on the way over `aim` to `target`; asleep heads stay to the bit.
 
-    The target is first brought inside the bounds (each beta, then the sharpness of the awake ones); the step then runs
-    along the line to it, so that start and end inside the bounds mean that every point between is.
+    `target` is the mixture's beta*, `aim` the same without ZERO's share. The two differ in scale only: while the cap
+    binds, the step is spent on which heads count before it is spent on how loudly, since shrinking every beta alike
+    ranks scans as before. Both are first brought inside the bounds, so every point on the way lies inside them.
     """
+    cap = step_cap(current, config)
+    here = _part_way(current, _bounded(current, aim, awake, config), awake, cap)
+    left = cap - length(here - current)
+    return _part_way(here, _bounded(current, target, awake, config), awake, left * INSIDE)
+
+
+def _part_way(start: FloatArray, end: FloatArray, awake: BoolArray, cap: float) -> FloatArray:
+    """`end`, or the point toward it that lies `cap` away in L1."""
+    change = end - start
+    wanted = length(change)
+    if wanted <= cap:
+        return end
+    return np.where(awake, start + change * (max(cap, 0.0) / wanted * INSIDE), start)
+
+
+def _bounded(current: FloatArray, target: FloatArray, awake: BoolArray, config: Config) -> FloatArray:
+    """The target within the bounds: each beta, then the sharpness, for which only awake heads give way."""
     limit = config.beta_limit
     bounded = np.where(awake, np.clip(target, -limit, limit), current)
     asleep_length = length(np.where(awake, 0.0, bounded))
@@ -33,8 +53,4 @@ def capped_step(current: FloatArray, target: FloatArray, awake: BoolArray, confi
     if asleep_length + awake_length > config.sharpness_limit:
         room = max(config.sharpness_limit - asleep_length, 0.0) * INSIDE
         bounded = np.where(awake, bounded * (room / awake_length), bounded)
-    change = bounded - current
-    wanted, cap = length(change), step_cap(current, config)
-    if wanted <= cap:
-        return bounded
-    return np.where(awake, current + change * (cap / wanted * INSIDE), current)
+    return bounded
