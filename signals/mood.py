@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ingestion.timeframes import TIMEFRAMES, FloatArray, IntArray, Timeframe
+from ingestion.timeframes import TIMEFRAMES, BoolArray, FloatArray, IntArray, Timeframe
 from signals.window import Frame
 
 DAY_MS = TIMEFRAMES["1d"].ms
@@ -146,7 +146,9 @@ def market_mood(rows: FloatArray, btc_position: int | None, volatility_history: 
     """
     columns = [column[~np.isnan(column)] for column in rows.T]
     volatility, surge = _median(columns[VOLATILITY]), _median(columns[SURGE])
-    dominance = _share(rows, btc_position, TURNOVER)
+    turnover, usual = rows[:, TURNOVER], rows[:, USUAL_TURNOVER]
+    # Two shares can be compared only among the symbols that stand in both.
+    everyone, steady = ~np.isnan(turnover), ~np.isnan(turnover + usual)
     mood = {
         "symbols": float(len(columns[MOMENTUM])),
         "breadth": _mean(columns[ABOVE]),
@@ -154,8 +156,8 @@ def market_mood(rows: FloatArray, btc_position: int | None, volatility_history: 
         "realised_volatility": volatility,
         "volatility_ratio": _quotient(volatility, _median(volatility_history)),
         "volume_surge": surge,
-        "btc_dominance": dominance,
-        "btc_dominance_ratio": _quotient(dominance, _share(rows, btc_position, USUAL_TURNOVER)),
+        "btc_dominance": _share(turnover, everyone, btc_position),
+        "btc_dominance_ratio": _quotient(_share(turnover, steady, btc_position), _share(usual, steady, btc_position)),
     }
     mood["fear_greed"] = fear_greed(mood)
     return np.array([mood[field] for field in MOOD_FIELDS])
@@ -230,11 +232,11 @@ def _median(values: FloatArray) -> float:
     return (float(middle[(count - 1) // 2]) + float(middle[count // 2])) / 2.0
 
 
-def _share(rows: FloatArray, position: int | None, field: int) -> float:
-    if position is None:
+def _share(turnover: FloatArray, among: BoolArray, position: int | None) -> float:
+    """One symbol's share of the turnover of those chosen, NaN if it is not one of them or they had none."""
+    if position is None or not among[position]:
         return math.nan
-    turnover = rows[:, field]
-    return _quotient(float(turnover[position]), math.fsum(turnover[~np.isnan(turnover)].tolist()))
+    return _quotient(float(turnover[position]), math.fsum(turnover[among].tolist()))
 
 
 def _quotient(part: float, whole: float) -> float:
