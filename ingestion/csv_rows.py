@@ -93,9 +93,10 @@ def text_fault(line: str, columns: int) -> str:
     cells = line.split(",")
     if len(cells) != columns:
         return f"the row has {len(cells)} columns instead of {columns}"
-    for name, kind, cell in zip(COLUMN_NAMES, _CELLS, cells, strict=False):
-        if not kind.fullmatch(cell):
-            return f"{name} is not a finite number" if cell.strip() else f"{name} is empty"
+    for place, cell in enumerate(cells):
+        if not _CELLS[place].fullmatch(cell):
+            wanted = "whole" if place in TIMES else "finite"
+            return f"{COLUMN_NAMES[place]} is {f'not a {wanted} number' if cell.strip() else 'empty'}"
     return ""
 
 
