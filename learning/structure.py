@@ -1,0 +1,125 @@
+"""What the weekly lesson proposes: the quality threshold and the calibration, each with its evidence. Pure numpy."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ingestion.timeframes import BoolArray, FloatArray, IntArray
+from learning.betting import Bets
+from learning.calibration import Calibration, calibrate
+from learning.config import Config
+from learning.logistic import side_loss
+from learning.promotion import Figure
+
+ACCEPT_RATE = 0.015
+LEAST_SCANS = 1000  # 1.5 % of fewer is a quantile of a dozen rows
+CALIBRATION_EVENTS = 1000.0
+EMBARGO_DAYS = 1
+SHADOW_DAYS = 14
+
+
+@dataclass(frozen=True)
+class ThresholdDraft:
+    """A quality threshold (expected net R) to put in force, or the one that stays and why."""
+
+    accepted: bool
+    quality_r: float
+    reason: str
+    figures: Mapping[str, Figure] = field(default_factory=dict)
+
+
+def draft_threshold(expected_r: FloatArray, passed: BoolArray, *, in_force: float) -> ThresholdDraft:
+    """The threshold that about 1.5 % of the week's scans would have passed, never below zero expected R.
+
+    One row a scan, with or without a lean: `expected_r` (n,) is NaN without one, `passed` says that the gates before
+    quality let it through. The serial gates come after and are not counted: they depend on what was open.
+    """
+    scans = len(expected_r)
+    promising = np.sort(expected_r[passed & np.isfinite(expected_r)])[::-1]
+    wanted = round(ACCEPT_RATE * scans)
+    figures: dict[str, Figure] = {"scans": scans, "candidates": len(promising), "quality_r_before": in_force}
+    if scans < LEAST_SCANS:
+        reason = f"{scans} scans this week, {LEAST_SCANS} needed: the threshold stays at {in_force:.3f} R"
+        return ThresholdDraft(False, in_force, reason, figures)
+    quantile = float(promising[wanted - 1]) if len(promising) >= wanted else 0.0
+    quality = max(quantile, 0.0)
+    rate = float((promising >= quality).sum()) / scans
+    rate_before = float((promising >= in_force).sum()) / scans
+    figures.update({"quality_r": quality, "accept_rate": rate, "accept_rate_before": rate_before})
+    reason = f"{100 * rate:.2f} % of {scans} scans promise {quality:.3f} R or more ({100 * rate_before:.2f} % before)"
+    if quantile <= 0:
+        reason += f"; fewer than {100 * ACCEPT_RATE:g} % promise anything, and nothing below zero is accepted"
+    return ThresholdDraft(True, quality, reason, figures)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Prequential scores of leans (n,): stated log-odds of a win when decided, whether it won, weight (uniqueness over
+    the design effect), and the day of the decision. Only matured ones."""
+
+    margin: FloatArray
+    won: BoolArray
+    weight: FloatArray
+    decided_day: IntArray
+
+
+@dataclass(frozen=True)
+class CalibrationDraft:
+    """Platt's slope and intercept on the pooled log-odds. `accepted`: proven out of sample, it may go live."""
+
+    accepted: bool
+    slope: float
+    intercept: float
+    reason: str
+    figures: Mapping[str, Figure] = field(default_factory=dict)
+
+
+def draft_calibration(scores: Scores, *, limit_days: float, config: Config) -> CalibrationDraft:
+    """Fit on everything; judge by walking forward: each day by a fit on decisions whose time limit (`limit_days`) and a
+    day of embargo lie before it. Accepted after 14 such days with an e-process of at least 20 (learning.md 3.4)."""
+    found = _fit(scores, np.full(len(scores.margin), True))
+    effective = float(scores.weight.sum())
+    figures: dict[str, Figure] = {"effective_events": effective, "events": len(scores.margin)}
+    if found is None:
+        reason = f"{effective:.0f} effective events, {CALIBRATION_EVENTS:.0f} needed: probabilities stay as they are"
+        return CalibrationDraft(False, 1.0, 0.0, reason, figures)
+    bets, gain = _walked(scores, limit_days, config)
+    enough = bets.days >= SHADOW_DAYS and bets.value >= config.betting_threshold
+    figures.update(
+        {
+            "slope": found.slope,
+            "slope_error": found.slope_error,
+            "intercept": found.intercept,
+            "days": bets.days,
+            "e_value": bets.value,
+            "mean_gain": gain,
+        }
+    )
+    reason = f"slope {found.slope:.2f}, intercept {found.intercept:+.2f}; out of sample over {bets.days} days E = "
+    reason += f"{bets.value:.2f}; {config.betting_threshold:g} and {SHADOW_DAYS} days are needed"
+    return CalibrationDraft(enough, found.slope, found.intercept, reason, figures)
+
+
+def _fit(scores: Scores, rows: BoolArray) -> Calibration | None:
+    """The calibration of these rows; None with fewer than 1,000 effective events."""
+    if float(scores.weight[rows].sum()) < CALIBRATION_EVENTS:
+        return None
+    return calibrate(scores.margin[rows], scores.won[rows], scores.weight[rows])
+
+
+def _walked(scores: Scores, limit_days: float, config: Config) -> tuple[Bets, float | None]:
+    """The e-process over days on which a fit from purged earlier days was tried, and the mean gain in nats a lean."""
+    bets, gains = Bets(), []
+    for day in np.unique(scores.decided_day).tolist():
+        # A decision of day d ends by d + 1 + limit; it must be over a day before the first test decision.
+        found = _fit(scores, scores.decided_day + 1 + math.ceil(limit_days) + EMBARGO_DAYS <= day)
+        if found is None:
+            continue
+        rows = scores.decided_day == day
+        margin, won, weight = scores.margin[rows], scores.won[rows].astype(np.float64), scores.weight[rows]
+        gain = side_loss(margin, won) - side_loss(found.applied(margin), won)
+        gains.append(float((weight * gain).sum()) / float(weight.sum()))
+        bets = bets.after(gains[-1], config)
+    return bets, sum(gains) / len(gains) if gains else None
