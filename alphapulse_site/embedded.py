@@ -204,8 +204,9 @@ def _init_database(places: Places, account: "_Account", *, throwaway: bool) -> N
     shutil.rmtree(unfinished, ignore_errors=True)
     _own_directory(unfinished, account)
     options = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-instructions"]
-    command: list[Path | str] = [postgres_program("initdb"), "-D", unfinished, *options, *(["--no-sync"] if throwaway else [])]
-    _output(command, account=account)
+    if throwaway:
+        options.append("--no-sync")
+    _output([postgres_program("initdb"), "-D", unfinished, *options], account=account)
     if places.postgres.exists():
         places.postgres.rmdir()
     unfinished.rename(places.postgres)
@@ -305,14 +306,21 @@ def _start(command: Sequence[Path | str], log: Path, *, cwd: Path, account: _Acc
         )  # fmt: skip
 
 
-def _output(command: Sequence[Path | str], *, account: _Account | None = None) -> str:
+def _output(command: Sequence[object], *, account: _Account | None = None) -> str:
     who = account or _Account()
     done = subprocess.run(
-        command, cwd="/", capture_output=True, text=True, timeout=120, check=False, user=who.uid, group=who.gid
+        [str(part) for part in command],
+        cwd="/",
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        user=who.uid,
+        group=who.gid,
     )
     if done.returncode != 0:
         reason = (done.stderr or done.stdout).strip().splitlines()
-        raise EmbeddedServerError(f"{Path(command[0]).name} failed: {_last_telling(reason)}")
+        raise EmbeddedServerError(f"{Path(str(command[0])).name} failed: {_last_telling(reason)}")
     return done.stdout
 
 

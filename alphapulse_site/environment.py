@@ -43,6 +43,18 @@ def whole_number(name: str, default: int, *, minimum: int, maximum: int) -> int:
     return int(value)
 
 
+def number(name: str, default: float, *, minimum: float, maximum: float) -> float:
+    """A finite number between two limits, both allowed."""
+    value = text(name, repr(default))
+    try:
+        # NaN compares false with both limits, so it is refused here too.
+        if minimum <= float(value) <= maximum:
+            return float(value)
+    except ValueError:
+        pass
+    raise ImproperlyConfigured(f"{name}={value!r} must be a number from {minimum:g} to {maximum:g}.")
+
+
 def choice(name: str, default: str, choices: Sequence[str]) -> str:
     """One of a closed list of words."""
     value = text(name, default)
@@ -73,6 +85,8 @@ def database(name: str, default: str | None = None) -> dict[str, object]:
         parts = parse_dsn(url)
     except psycopg2.ProgrammingError as error:
         raise ImproperlyConfigured(f"{name} is not a PostgreSQL URL: {str(error).strip()}.") from error
+    if not parts.get("port", "5432").isdecimal():
+        raise ImproperlyConfigured(f"{name} has port {parts['port']!r}, which is not a number.")
     if "dbname" not in parts:
         raise ImproperlyConfigured(f"{name} names no database. Write postgresql://user:password@host:5432/database.")
     known = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}

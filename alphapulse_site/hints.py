@@ -8,7 +8,7 @@ from kombu.exceptions import OperationalError
 
 logger = logging.getLogger(__name__)
 
-ONE_QUICK_TRY = {"max_retries": 1, "interval_start": 0.1, "interval_step": 0.0, "interval_max": 0.1, "timeout": 2}
+ONE_QUICK_TRY = {"max_retries": 1, "interval_start": 0.1, "interval_step": 0.0, "interval_max": 0.1}
 
 
 def hint(task_name: str, *args: Any) -> bool:

@@ -19,6 +19,16 @@ ALPHAPULSE_RECORDING = environment.path(
 # What `up` wants free before it starts: the database of a month, its write-ahead log, and room to grow.
 ALPHAPULSE_MINIMUM_DISK_MB = environment.whole_number("ALPHAPULSE_MINIMUM_DISK_MB", 2000, minimum=0, maximum=10**9)
 
+# --- the scan ---------------------------------------------------------------------------------------------------------
+ALPHAPULSE_SCAN_TIMEFRAME = environment.choice("ALPHAPULSE_SCAN_TIMEFRAME", "15m", ("5m", "15m", "1h", "4h"))
+# Symbols a task looks at: enough for the message to cost little, few enough for several workers to share a close.
+ALPHAPULSE_SCAN_CHUNK = environment.whole_number("ALPHAPULSE_SCAN_CHUNK", 100, minimum=1, maximum=300)
+# Fractions of price, a side: Binance's taker fee, and the distance to the price that was seen.
+ALPHAPULSE_FEE = environment.number("ALPHAPULSE_FEE", 0.001, minimum=0.0, maximum=0.05)
+ALPHAPULSE_SLIPPAGE = environment.number("ALPHAPULSE_SLIPPAGE", 0.0002, minimum=0.0, maximum=0.05)
+# Wall seconds that a scan waits for last night's weights before it decides with the old ones.
+ALPHAPULSE_WEIGHTS_DEADLINE = environment.whole_number("ALPHAPULSE_WEIGHTS_DEADLINE", 300, minimum=1, maximum=86_400)
+
 # --- secrets and hosts ------------------------------------------------------------------------------------------------
 SECRET_KEY = environment.kept_secret(PLACES.root / "secret_key") if IS_EMBEDDED else environment.secret("SECRET_KEY")
 ALLOWED_HOSTS = environment.names("ALLOWED_HOSTS", ["127.0.0.1", "localhost"])
@@ -128,14 +138,11 @@ REST_FRAMEWORK = {
         "rest_framework.authentication.TokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": [
-        "rest_framework.permissions.IsAuthenticatedOrReadOnly"
-        if ALPHAPULSE_ANONYMOUS_READS
-        else "rest_framework.permissions.IsAuthenticated"
-    ],
+    "DEFAULT_PERMISSION_CLASSES": ["analytics.api.permissions.ReaderOrOperator"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "analytics.api.errors.problem_response",
     "DATETIME_FORMAT": "%Y-%m-%dT%H:%M:%S.%fZ",
 }
 SPECTACULAR_SETTINGS = {
@@ -143,6 +150,8 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Signals, shadows, their outcomes and what was learned from them.",
     "VERSION": "0.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["analytics.api.permissions.ReaderOrOperator"],
+    "PREPROCESSING_HOOKS": ["analytics.api.schema.without_second_spellings"],
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 

@@ -1,4 +1,3 @@
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +13,12 @@ ROOT = Path(__file__).resolve().parents[2]
 # One job, many processes: each waits for the start, then tries; the effect takes long enough for all to collide.
 CONTENDER = """
 import sys, time, django
+from django.conf import settings
+from alphapulse_site import environment
+# The frame alone, to be at the start quickly.
+settings.configure(
+    DATABASES={"default": environment.database("DATABASE_URL")}, INSTALLED_APPS=["alphapulse_site"], USE_TZ=True
+)
 django.setup()
 from alphapulse_site.jobs import beat, run_once
 def effect():
@@ -50,7 +55,7 @@ def _start_contender(number: str, environment: dict[str, str]) -> subprocess.Pop
     return subprocess.Popen(
         [sys.executable, "-c", CONTENDER, number],
         cwd=ROOT,
-        env=environment | {"DJANGO_SETTINGS_MODULE": os.environ["DJANGO_SETTINGS_MODULE"]},
+        env=environment,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

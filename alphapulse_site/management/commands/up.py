@@ -5,6 +5,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import OperationalError
 from rich.console import Console
 
 from alphapulse_site.checklist import Checklist
@@ -36,10 +37,17 @@ class Command(BaseCommand):
             code = launch(Options(options["market"], options["speed"], options["port"]), checklist)
         except (RefusalError, EmbeddedServerError) as error:
             raise CommandError(str(error)) from error
+        except (OperationalError, OSError) as error:
+            # A full disk or a database that went away; what was committed stays, and the next start goes on from it.
+            raise CommandError(f"{_first_line(error)} (logs: {settings.PLACES.logs})") from error
         except KeyboardInterrupt:
             checklist.say("Stopped.")
             code = 130
         raise SystemExit(code)
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0]
 
 
 def _speed(text: str) -> float:

@@ -1,0 +1,130 @@
+import ast
+from pathlib import Path
+
+import pytest
+from celery.app.defaults import NAMESPACES, flatten
+from celery.exceptions import ImproperlyConfigured, QueueNotFound
+from django.conf import settings
+
+from alphapulse_site.celery import MINUTE, QUEUES, ROUTES, SCHEDULE, app, schedule_entries
+from alphapulse_site.hints import hint
+from alphapulse_site.models import Heartbeat, ParkedTask
+from alphapulse_site.parking import park
+from alphapulse_site.processes import read_procfile
+from alphapulse_site.tasks import canary
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def queue_of(task: str) -> str:
+    return str(app.amqp.router.route({}, task)["queue"].name)
+
+
+def test_celery_knows_every_setting_we_give_it() -> None:
+    known = {name.upper() for name, _ in flatten(NAMESPACES)}
+    ours = {name.removeprefix("CELERY_") for name in dir(settings) if name.startswith("CELERY_")}
+
+    assert ours - known == set()
+    assert len(ours) > 20
+
+
+def test_settings_reach_the_app() -> None:
+    assert app.conf.task_acks_late
+    assert app.conf.broker_transport_options["visibility_timeout"] > app.conf.task_time_limit
+    assert app.conf.task_soft_time_limit < app.conf.task_time_limit
+
+
+@pytest.mark.parametrize("task", sorted({task for task, _, _ in SCHEDULE.values()}))
+def test_every_scheduled_task_exists_and_has_a_queue(task: str) -> None:
+    app.loader.import_default_modules()
+
+    assert task in app.tasks
+    assert queue_of(task) in QUEUES
+
+
+def test_every_task_of_ours_is_routed() -> None:
+    app.loader.import_default_modules()
+    ours = [name for name in app.tasks if not name.startswith("celery.")]
+    routed = [name for name in ours if name in ROUTES or f"{name.split('.')[0]}.*" in ROUTES]
+
+    assert set(ours) - set(routed) == set()
+
+
+def test_every_hint_in_the_code_names_a_task_that_exists() -> None:
+    app.loader.import_default_modules()
+    hinted = {name for path in ROOT.glob("*/**/*.py") if "tests" not in path.parts for name in _hinted_names(path)}
+
+    assert hinted - set(app.tasks) == set()
+
+
+def _hinted_names(path: Path) -> list[str]:
+    if ".venv" in path.parts:
+        return []
+    calls = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
+    named = [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "hint" and call.args]
+    return [str(call.args[0].value) for call in named if isinstance(call.args[0], ast.Constant)]
+
+
+@pytest.mark.parametrize(("name", "entry"), list(schedule_entries().items()))
+def test_a_tick_expires_before_the_next_one(name: str, entry: dict[str, object]) -> None:
+    options = entry["options"]
+    assert isinstance(options, dict)
+    period = SCHEDULE[name][2] if name in SCHEDULE else MINUTE
+
+    assert options["expires"] == pytest.approx(0.9 * period.total_seconds())
+
+
+def test_every_queue_has_a_worker_and_a_canary() -> None:
+    commands = read_procfile(ROOT / "Procfile").values()
+    served = {queue for command in commands for queue in _queues_served(command)}
+    watched = {entry["options"]["queue"] for name, entry in schedule_entries().items() if name.startswith("canary")}
+
+    assert served == set(QUEUES)
+    assert watched == set(QUEUES)
+
+
+def _queues_served(command: str) -> list[str]:
+    words = command.split()
+    return words[words.index("--queues") + 1].split(",") if "--queues" in words else []
+
+
+def test_a_misspelt_queue_is_an_error_and_not_a_new_queue(empty_broker: None) -> None:
+    with pytest.raises((QueueNotFound, ImproperlyConfigured)):
+        canary.apply_async(args=("scan",), queue="scna")
+
+
+def test_a_hint_waits_in_its_queue(empty_broker: None) -> None:
+    assert hint("ingestion.check_gaps")
+
+    with app.connection_for_read() as connection:
+        waiting = connection.default_channel.queue_declare("ingestion", passive=True).message_count
+    assert waiting == 1
+
+
+def test_a_hint_without_a_broker_is_a_warning(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from celery import Celery
+
+    lonely = Celery("lonely", broker="redis+socket:///nonexistent/valkey.sock", set_as_current=False)
+    lonely.conf.task_ignore_result = True
+    monkeypatch.setattr("alphapulse_site.hints.current_app", lonely)
+
+    assert hint("ingestion.check_gaps") is False
+    assert "ingestion.check_gaps waits for the schedule" in caplog.text
+
+
+@pytest.mark.django_db
+def test_the_canary_names_its_queue() -> None:
+    canary("learning")
+
+    assert Heartbeat.objects.filter(name="canary:learning").exists()
+
+
+@pytest.mark.django_db
+def test_a_task_that_failed_for_good_is_parked_once() -> None:
+    for error in (ValueError("first"), ValueError("second")):
+        park(sender=canary, task_id="abc", exception=error, args=("scan",), kwargs={}, traceback=None, einfo=None)
+
+    parked = ParkedTask.objects.get()
+    assert (parked.name, parked.args, parked.error) == ("alphapulse_site.canary", ["scan"], "ValueError: second")
