@@ -18,6 +18,7 @@ from django.core.management import call_command
 from django.db import connection, connections
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
+from django.utils.module_loading import import_string
 
 from alphapulse_site import embedded, environment, preflight, processes
 from alphapulse_site.checklist import Checklist, Sign, answer_of, heartbeat_since
@@ -135,6 +136,25 @@ def _clock(options: Options) -> str:
     return f"recording {options.recording.name} at {options.speed:g}x, {place}"
 
 
+def _history(options: Options) -> str:
+    """Import the recording's first part. Named, not imported: the frame lies below the apps, as in the schedule."""
+    report = import_string("ingestion.recording.import_history")(options.recording)
+    return f"{report['inserted']:,} now, {report['unchanged']:,} before, {report['symbols']} symbols to {report['end']}"
+
+
+def _gaps(options: Options) -> str:
+    done = import_string("ingestion.gaps.check_gaps")()
+    return f"{done.filled:,} candles, {done.explained:,} minutes explained, {done.open:,} open"
+
+
+def _learning(options: Options) -> str:
+    written = report_of("bootstrap")
+    version = import_string("learning.selectors.latest")("head_weights").version
+    if not written["closes"]:
+        return f"version {version}, of an earlier start"
+    return f"version {version}, from {written['scans']:,} scans and {written['events']:,} learning events of history"
+
+
 def report_of(command: str, *arguments: Any, **options: Any) -> dict[str, Any]:
     """Run a management command with --json and read its report."""
     out = io.StringIO()
@@ -150,6 +170,9 @@ STEPS: list[tuple[str, Step]] = [
     ("migrations", _migrations),
     ("operator", _operator),
     ("market clock", _clock),
+    ("candles imported", _history),
+    ("gap backfill complete", _gaps),
+    ("learning coordinator initialised", _learning),
 ]
 
 
@@ -195,7 +218,7 @@ def _signs(options: Options, printer: processes.LogPrinter) -> list[Sign]:
         alive("stream", "stream", "stream"),
         alive("outcome monitor started", "outcome_monitor", "scan"),
         alive("rejection monitor started", "shadow_monitor", "scan"),
-        alive("learning scheduler started", "learning_scheduler", "learning"),
+        alive("learning scheduler started", "learning", "learning"),
         Sign("flower", lambda: answer_of(options.flower_port, "/"), str(printer.log_path("flower"))),
     ]
 

@@ -96,9 +96,9 @@ def test_a_misspelt_queue_is_an_error_and_not_a_new_queue(empty_broker: None) ->
 def test_a_hint_waits_in_its_queue(empty_broker: None) -> None:
     assert hint("ingestion.check_gaps")
 
-    with app.connection_for_read() as connection:
-        waiting = connection.default_channel.queue_declare("ingestion", passive=True).message_count
-    assert waiting == 1
+    with app.connection_for_read() as connection, connection.SimpleQueue(app.amqp.queues["ingestion"]) as queue:
+        message = queue.get(timeout=5)
+    assert message.headers["task"] == "ingestion.check_gaps"
 
 
 def test_a_hint_without_a_broker_is_a_warning(
