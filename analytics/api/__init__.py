@@ -1,0 +1,1 @@
+"""The HTTP API: declarations over the selectors."""

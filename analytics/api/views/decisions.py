@@ -1,0 +1,69 @@
+"""Signals, shadows, and why there was or was no trade."""
+
+from typing import Any
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema, extend_schema_view
+from rest_framework import generics
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from alphapulse_site.clock import market_now
+from analytics.api import parameters
+from analytics.api.pagination import NewestFirst
+from analytics.api.serializers import decisions as answers
+from analytics.api.views.base import problems
+from analytics.selectors.scans import explained, last_scan
+from signals.models import RejectedSignal, Signal
+
+
+@extend_schema_view(
+    get=extend_schema(
+        operation_id="signals", summary="Published signals, newest first", parameters=[parameters.DecisionsQuery]
+    )
+)
+class SignalsView(generics.ListAPIView[Signal]):
+    """Published signals only: a shadow must never reach a reader who could trade on it."""
+
+    serializer_class = answers.PublishedSignal
+    pagination_class = NewestFirst
+
+    def get_queryset(self) -> QuerySet[Signal]:
+        return Signal.objects.filter(**checked_filters(parameters.DecisionsQuery, self.request))
+
+
+@extend_schema_view(
+    get=extend_schema(operation_id="shadows", summary="Shadows, newest first", parameters=[parameters.ShadowsQuery])
+)
+class ShadowsView(generics.ListAPIView[RejectedSignal]):
+    """What the gates refused, and what became of it."""
+
+    serializer_class = answers.Shadow
+    pagination_class = NewestFirst
+
+    def get_queryset(self) -> QuerySet[RejectedSignal]:
+        return RejectedSignal.objects.filter(**checked_filters(parameters.ShadowsQuery, self.request))
+
+
+def checked_filters(query_class: type[parameters.DecisionsQuery], request: Request) -> dict[str, Any]:
+    return parameters.checked(query_class, request).filters()
+
+
+class ScanView(APIView):
+    """The last scan of a symbol up to a market time, with its votes, gates and bracket."""
+
+    @extend_schema(
+        operation_id="scan",
+        summary="Why there was, or was no, trade",
+        parameters=[parameters.ScanQuery],
+        responses={200: answers.Scan, **problems(400, 401, 403, 404)},
+    )
+    def get(self, request: Request) -> Response:
+        query = parameters.checked(parameters.ScanQuery, request).validated_data
+        at = parameters.time_or_epoch(query.get("at") or market_now())
+        scan = last_scan(query["symbol"], at, query.get("timeframe", ""))
+        if scan is None:
+            raise NotFound(f"{query['symbol']} was not scanned up to {at:%Y-%m-%dT%H:%M:%SZ}; ask for a later time.")
+        return Response(answers.Scan(explained(scan)).data)

@@ -1,0 +1,96 @@
+"""What the figures suggest to a person. A recommendation exists only where an interval excludes "no change"."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from analytics.selectors.estimates import Estimate, daily_mean
+from analytics.selectors.heads import HeadRecord, pull
+from analytics.selectors.outcomes import Outcomes
+from signals.consensus import Weights
+
+Row = dict[str, Any]
+HIGH, MEDIUM, LOW = "high", "medium", "low"
+
+
+def weight_advice(outcomes: Outcomes, weights: Weights | None, suggested: Mapping[str, float]) -> list[Row]:
+    """Heads whose weight the outcomes pull away from where it is."""
+    if weights is None or not len(outcomes):
+        return []
+    slopes = pull(outcomes)
+    found = []
+    for place, head in enumerate(weights.heads):
+        awake = outcomes.evidence[:, place] != 0
+        slope = daily_mean(outcomes.day[awake], slopes[awake, place])
+        if slope.lies_above(0.0) or slope.lies_below(0.0):
+            beta, share = float(weights.beta[place]), float(weights.shares[place])
+            found.append(_weight_row(head, slope, beta, share, suggested.get(head)))
+    return found
+
+
+def _weight_row(head: str, slope: Estimate, beta: float, share: float, suggested: float | None) -> Row:
+    assert slope.value is not None  # it excludes 0
+    # A head with a negative beta counts against its own vote: pulled up, it counts less.
+    more = slope.value * (beta or 1.0) > 0
+    return {
+        "type": "increase_weight" if more else "decrease_weight",
+        "head": head,
+        "current_weight": share,
+        "suggested_weight": suggested,
+        "reason": f"resolved leans would have been foretold better with {'more' if more else 'less'} weight on it",
+        "evidence": _evidence("slope of the log-likelihood along its weight, per vote", slope),
+        "priority": MEDIUM if more else HIGH,
+    }
+
+
+def harm_advice(records: list[HeadRecord], current: Mapping[str, float], suggested: Mapping[str, float]) -> list[Row]:
+    """Heads that alone foretell worse than the base rate."""
+    return [
+        {
+            "type": "monitor_closely",
+            "head": record.name,
+            "current_weight": current.get(record.name),
+            "suggested_weight": suggested.get(record.name),
+            "reason": "alone it foretells worse than the base rate",
+            "evidence": _evidence("log-loss saved against the base rate, per vote", record.skill),
+            "priority": LOW,
+        }
+        for record in records
+        if record.skill.lies_below(0.0)
+    ]
+
+
+def system_advice(gates: Mapping[str, Estimate], regret_vs_equal: Estimate) -> list[Row]:
+    """Gates that cost more than they save, and a consensus that equal weights would beat."""
+    rows = [
+        _system_row(
+            f"the gate behind {reason} refuses leans that would have paid",
+            _evidence(f"gate_value_r of {reason}", value),
+        )
+        for reason, value in gates.items()
+        if value.lies_below(0.0)
+    ]
+    if regret_vs_equal.lies_above(0.0):
+        reason = "equal weights would have foretold better; consider rolling the weights back"
+        rows.append(_system_row(reason, _evidence("log-loss above that of equal weights, per lean", regret_vs_equal)))
+    return rows
+
+
+def _system_row(reason: str, evidence: Row) -> Row:
+    return {
+        "type": "system_adjustment",
+        "head": None,
+        "current_weight": None,
+        "suggested_weight": None,
+        "reason": reason,
+        "evidence": evidence,
+        "priority": HIGH,
+    }
+
+
+def _evidence(figure: str, estimate: Estimate) -> Row:
+    return {"figure": figure, **estimate.beside("value")}
+
+
+def adjusted_heads(rows: list[Row]) -> set[str]:
+    """The heads whose weight some row would change."""
+    return {row["head"] for row in rows if row["type"] in ("increase_weight", "decrease_weight")}

@@ -1,0 +1,104 @@
+"""Figures with their sample size and interval, as the API says them, from the statistics of `learning.evaluation`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ingestion.timeframes import FloatArray, IntArray
+from learning import evaluation
+
+
+@dataclass(frozen=True)
+class Estimate(evaluation.Estimate):
+    """A figure, how many cases it rests on and its 95 % interval; None where it is not known."""
+
+    @classmethod
+    def of(cls, found: evaluation.Estimate) -> "Estimate":
+        return cls(found.value, found.n, found.ci_low, found.ci_high)
+
+    def beside(self, name: str, prefix: str = "") -> dict[str, Any]:
+        """The figure under its name, with n, ci_low and ci_high (behind `prefix`) beside it."""
+        return {
+            name: self.value,
+            f"{prefix}n": self.n,
+            f"{prefix}ci_low": self.ci_low,
+            f"{prefix}ci_high": self.ci_high,
+        }
+
+    def lies_above(self, value: float) -> bool:
+        return self.ci_low is not None and self.ci_low > value
+
+    def lies_below(self, value: float) -> bool:
+        return self.ci_high is not None and self.ci_high < value
+
+    def negated(self) -> "Estimate":
+        value, low, high = (None if figure is None else -figure for figure in (self.value, self.ci_high, self.ci_low))
+        return Estimate(value, self.n, low, high)
+
+
+NO_ESTIMATE = Estimate(None, 0)
+
+
+@dataclass(frozen=True)
+class Daily:
+    """Sums and counts of each day that has any, ascending; arrays (days,)."""
+
+    days: IntArray
+    sums: FloatArray
+    counts: FloatArray
+
+    @property
+    def n(self) -> int:
+        return int(self.counts.sum())
+
+    def part(self, chosen: slice) -> "Daily":
+        return Daily(self.days[chosen], self.sums[chosen], self.counts[chosen])
+
+
+def per_day(day: IntArray, values: FloatArray) -> Daily:
+    """Values (n,) summed and counted by their day."""
+    totals = evaluation.by_day(day, values, np.ones(len(values)))
+    return Daily(np.unique(day), totals[:, 0], totals[:, 1])
+
+
+def share(successes: int, n: int) -> Estimate:
+    """A rate of cases that may be taken as independent."""
+    return Estimate.of(evaluation.wilson(successes, n))
+
+
+def daily_mean(day: IntArray, values: FloatArray) -> Estimate:
+    """The mean of values (n,); whole days are resampled, since cases of one day share its market."""
+    return Estimate.of(evaluation.mean_by_day(values, day))
+
+
+def daily_ratio(daily: Daily) -> Estimate:
+    """The sums over the counts, whole days resampled."""
+    return _resampled(_ratio, np.column_stack([daily.sums, daily.counts]), daily.n)
+
+
+def daily_difference(first: Daily, second: Daily) -> Estimate:
+    """The mean of the first minus that of the second, days resampled together; none without one of the two."""
+    if not first.n or not second.n:
+        return Estimate(None, first.n + second.n)
+    days = np.union1d(first.days, second.days)
+    totals = np.zeros((len(days), 4))
+    for column, part in ((0, first), (2, second)):
+        rows = np.searchsorted(days, part.days)
+        totals[rows, column], totals[rows, column + 1] = part.sums, part.counts
+    return _resampled(_difference, totals, first.n + second.n)
+
+
+def _resampled(statistic: Callable[[FloatArray], FloatArray], totals: FloatArray, n: int) -> Estimate:
+    return Estimate.of(evaluation.day_bootstrap(statistic, totals, n=n, seed=evaluation.seed_of(totals)))
+
+
+def _ratio(sums: FloatArray) -> FloatArray:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio: FloatArray = sums[..., 0] / sums[..., 1]
+    return ratio
+
+
+def _difference(sums: FloatArray) -> FloatArray:
+    return _ratio(sums[..., :2]) - _ratio(sums[..., 2:])

@@ -1,0 +1,139 @@
+"""The answers of the learning endpoints, put together from the topics beside this file."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+from typing import Any
+
+from alphapulse_site.clock import market_now
+from analytics.selectors import figures, schedule
+from analytics.selectors.advice import adjusted_heads, harm_advice, system_advice, weight_advice
+from analytics.selectors.estimates import daily_ratio
+from analytics.selectors.heads import HeadRecord, described, head_records, ranking
+from analytics.selectors.outcomes import Outcomes, matured_outcomes
+from analytics.selectors.progress import learning_progress, regret
+from analytics.selectors.rejections import counts_by_day, daily, rejection_analysis
+from analytics.selectors.scope import Scope
+from analytics.selectors.scores import lean_losses
+from analytics.selectors.signs import Signs
+from analytics.selectors.trades import overall
+from analytics.selectors.versions import challenger, shares, weight_history, weights_by_version, weights_in_force
+from analytics.selectors.weekly import weekly_trends
+from signals.consensus import Weights
+from signals.gates import REASONS
+from signals.heads import HEADS
+from signals.models import RejectedSignal
+
+Report = dict[str, Any]
+HEAD_NAMES = tuple(head.name for head in HEADS)
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What matured in a scope and the weights it is judged against; each read once, when first asked for."""
+
+    scope: Scope
+
+    @cached_property
+    def versions(self) -> Mapping[int, Weights]:
+        return weights_by_version()
+
+    @cached_property
+    def outcomes(self) -> Outcomes:
+        return matured_outcomes(self.scope, len(HEAD_NAMES)).decided_with(self.versions)
+
+    @cached_property
+    def in_force(self) -> Weights | None:
+        return weights_in_force(self.scope.until)
+
+    @cached_property
+    def suggested(self) -> Mapping[str, float]:
+        return shares(challenger(self.scope.until))
+
+    @cached_property
+    def records(self) -> list[HeadRecord]:
+        return head_records(self.outcomes, self.versions, HEAD_NAMES)
+
+    @cached_property
+    def weight_advice(self) -> list[Report]:
+        return weight_advice(self.outcomes, self.in_force, self.suggested)
+
+
+def performance(scope: Scope, period: str) -> Report:
+    learned = Learned(scope)
+    current, advised = shares(learned.in_force), adjusted_heads(learned.weight_advice)
+    heads = {record.name: described(record, current, learned.suggested, advised) for record in learned.records}
+    return {
+        "overall": overall(scope) | {"period": period},
+        "head_performance": {
+            "heads": heads,
+            "analysis_timestamp": market_now(),
+            "signals_analyzed": len(learned.outcomes),
+            "thinned_by": learned.outcomes.thinned_by,
+        },
+        "learning_progress": learning_progress(learned.outcomes, learned.versions, HEAD_NAMES),
+        "timestamp": market_now(),
+    }
+
+
+def head_weights(days: int) -> Report:
+    at = market_now()
+    return {
+        "current_weights": shares(weights_in_force(at)),
+        "weight_history": weight_history(at - timedelta(days=days)) if at else [],
+        "days_analyzed": days,
+        "timestamp": at,
+    }
+
+
+def improvements(scope: Scope) -> Report:
+    best, worst = ranking(Learned(scope).records)
+    return {
+        "weekly_trends": weekly_trends(scope),
+        "best_performing_heads": best,
+        "worst_performing_heads": worst,
+        "timestamp": market_now(),
+    }
+
+
+def recommendations(scope: Scope) -> Report:
+    rows = advice(scope)
+    return {
+        "recommendations": rows,
+        "total_recommendations": len(rows),
+        "high_priority_count": sum(row["priority"] == "high" for row in rows),
+        "timestamp": market_now(),
+    }
+
+
+def advice(scope: Scope) -> list[Report]:
+    learned = Learned(scope)
+    losses = lean_losses(learned.outcomes, learned.versions)
+    against_equal = regret(learned.outcomes, losses.consensus, losses.equal)
+    refused = counts_by_day(RejectedSignal, scope)
+    gates = {
+        reason: daily_ratio(daily((row for row in refused if row.reason == reason), "sum_r", "valued")).negated()
+        for reason in REASONS
+    }
+    harmful = harm_advice(learned.records, shares(learned.in_force), learned.suggested)
+    return [*system_advice(gates, against_equal.per_lean), *learned.weight_advice, *harmful]
+
+
+def stats() -> Report:
+    at, signs = market_now(), Signs.read()
+    return {
+        "coordinator": figures.coordinator(at),
+        "monitor": figures.monitor(signs),
+        "rejection_learning": figures.rejection_learning(signs, at),
+        "timestamp": at,
+    }
+
+
+def rejections(scope: Scope) -> Report:
+    return rejection_analysis(scope) | {"timestamp": market_now()}
+
+
+def scheduler() -> Report:
+    at = market_now()
+    return {"scheduler": schedule.scheduler(Signs.read(), at), "timestamp": at}

@@ -1,0 +1,24 @@
+"""What a question is about: a stretch of market time, and which symbol and timeframe."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Market time (since, until]; `symbol` and `timeframe` empty mean all of them."""
+
+    since: datetime
+    until: datetime
+    symbol: str = ""
+    timeframe: str = ""
+
+    @classmethod
+    def last(cls, length: timedelta, *, until: datetime, symbol: str = "", timeframe: str = "") -> "Scope":
+        return cls(until - length, until, symbol, timeframe)
+
+    def filters(self, column: str) -> dict[str, Any]:
+        """The scope as filters of a queryset whose time is `column`."""
+        chosen = {name: getattr(self, name) for name in ("symbol", "timeframe") if getattr(self, name)}
+        return {f"{column}__gt": self.since, f"{column}__lte": self.until, **chosen}

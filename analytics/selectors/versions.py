@@ -1,0 +1,67 @@
+"""Weight versions as people see them: shares in force, the latest challenger, and the history with its evidence."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from learning.models import LearningState
+from learning.selectors import in_force, weights_from
+from signals.consensus import Weights
+
+HEAD_WEIGHTS = "head_weights"
+
+
+def weights_in_force(at: datetime | None) -> Weights | None:
+    """The weights that decide at a market time; None before the first version."""
+    state = in_force(HEAD_WEIGHTS, at) if at else None
+    return weights_from(state.content) if state else None
+
+
+def challenger(at: datetime | None) -> Weights | None:
+    """The newest version that waits to go live; None when what is in force is newer."""
+    ruling = in_force(HEAD_WEIGHTS, at) if at else None
+    waiting = LearningState.objects.filter(state_type=HEAD_WEIGHTS, status="challenger")
+    newest = waiting.filter(version__gt=ruling.version if ruling else 0).order_by("-version").first()
+    return weights_from(newest.content) if newest else None
+
+
+def shares(weights: Weights | None) -> dict[str, float]:
+    """Published weight of each head, on the simplex."""
+    return dict(zip(weights.heads, weights.shares.tolist(), strict=True)) if weights else {}
+
+
+def weights_by_version() -> Mapping[int, Weights]:
+    """Every stored version of the head weights."""
+    states = LearningState.objects.filter(state_type=HEAD_WEIGHTS).values_list("version", "content")
+    return {version: weights_from(content) for version, content in states}
+
+
+def weight_history(since: datetime) -> list[dict[str, Any]]:
+    """The version that ruled at `since` (market time) and every later one, newest first."""
+    ruling = in_force(HEAD_WEIGHTS, since)
+    states = LearningState.objects.filter(state_type=HEAD_WEIGHTS, version__gte=ruling.version if ruling else 0)
+    return [_described(state) for state in states.defer("procedure").order_by("-version")]
+
+
+def _described(state: LearningState) -> dict[str, Any]:
+    weights = weights_from(state.content)
+    return {
+        "version": state.version,
+        "weights": shares(weights),
+        "polarity": dict(zip(weights.heads, weights.polarity.tolist(), strict=True)),
+        "sharpness": weights.sharpness,
+        "performance": {"before": state.metrics_before, "after": state.metrics_after},
+        "status": state.status,
+        "evidence": {
+            "first_event": state.first_event,
+            "last_event": state.last_event,
+            "event_count": state.event_count,
+            "events_digest": state.events_digest,
+        },
+        "parent": state.parent,
+        "period": state.period,
+        "effective_from": state.effective_from,
+        "notes": state.notes,
+        "created_at": state.created_at,
+        "created_by": state.created_by,
+    }
