@@ -152,6 +152,10 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["analytics.api.permissions.ReaderOrOperator"],
     "PREPROCESSING_HOOKS": ["analytics.api.schema.without_second_spellings"],
+    "ENUM_NAME_OVERRIDES": {
+        "JobStatus": "analytics.api.serializers.operations.JOB_STATUSES",
+        "Outcome": "analytics.api.serializers.decisions.OUTCOMES",
+    },
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 

@@ -5,8 +5,10 @@ from typing import Any
 from rest_framework import serializers
 
 from analytics.api.serializers.learning import Figure
+from signals.first_touch import Outcome
 from signals.models import RejectedSignal, Signal
 
+OUTCOMES = [(outcome.value, outcome.value) for outcome in Outcome]
 TRACKED = (
     *("id", "scan_id", "symbol", "timeframe", "direction", "regime", "win_probability", "expected_r"),
     *("reference_price", "entry", "stop_loss", "take_profit", "opened_at", "expires_at", "checked_until"),

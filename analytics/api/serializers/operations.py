@@ -6,6 +6,8 @@ from rest_framework import serializers
 
 from analytics.api.serializers.learning import Answer, Figure, Interval
 
+JOB_STATUSES = ("queued", "running", "done", "failed")
+
 
 class Coordinator(serializers.Serializer[Any]):
     """Totals of the ledger and the versions."""
@@ -185,7 +187,7 @@ class Scheduler(Answer):
 class Triggered(Answer):
     """202 of a trigger: poll the address in Location."""
 
-    status = serializers.ChoiceField(["queued", "running", "done", "failed"])
+    status = serializers.ChoiceField(JOB_STATUSES)
     job_run = serializers.IntegerField()
     period = serializers.CharField()
 
@@ -196,7 +198,7 @@ class JobRunState(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     job = serializers.CharField()
     period = serializers.CharField()
-    status = serializers.ChoiceField(["queued", "running", "done", "failed"])
+    status = serializers.ChoiceField(JOB_STATUSES)
     attempts = serializers.IntegerField()
     started_at = serializers.DateTimeField()
     finished_at = serializers.DateTimeField(allow_null=True)

@@ -41,6 +41,6 @@ def described(summary: str, query: Declared, answer: Declared, operation: str) -
     return extend_schema(
         operation_id=operation,
         summary=summary,
-        parameters=[query],
+        parameters=[query] if query().fields else [],
         responses={200: answer, **problems(400, 401, 403)},
     )
