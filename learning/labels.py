@@ -12,6 +12,10 @@ from learning.calendar import DAY_MS, EFFECTIVE_AFTER_MS, HOUR_MS
 from learning.events import Events, make_events
 
 
+# A shadow within this many R of zero was neither a good rejection nor a missed opportunity.
+NEUTRAL_R = 0.1
+
+
 @dataclass(frozen=True)
 class Label:
     """One lean whose both sides have ended, the later one at `ended_ms`. R figures are None where the bracket was void.

@@ -15,17 +15,18 @@ from alphapulse_site.jobs import lock_key
 from ingestion.timeframes import IntArray, Timeframe
 from learning.labels import Label, uniqueness_within
 from learning.models import LearningEvent
-from signals.bracket import Costs
 from signals.consensus import evidence
+from signals.gates import has_quorum
 from signals.models import RejectedSignal, ScanHistory, Signal, TrackedDecision
 from signals.rows import to_ms, to_time
+from signals.scan import Rules
 from signals.selectors import ended_by
 
 GENESIS = "0" * 64
 APPEND_LOCK = lock_key("learning.ledger")
 
 
-def append_outcomes(*, timeframe: Timeframe, until: datetime, costs: Costs) -> int:
+def append_outcomes(*, timeframe: Timeframe, until: datetime, rules: Rules) -> int:
     """Append a learning event for every lean whose both sides ended by `until` and that has none; returns how many.
 
     `until` must not be later than the last decided close: then every bracket that overlaps an ended one is known.
@@ -38,7 +39,7 @@ def append_outcomes(*, timeframe: Timeframe, until: datetime, costs: Costs) -> i
             for model in (Signal, RejectedSignal)
             for decision in ended_by(model, timeframe.name, until).exclude(Exists(told))
         ]
-        labels = labels_of(decisions, timeframe, until, costs)
+        labels = labels_of(decisions, timeframe, until, rules)
         return append(outcome_row(label, timeframe, until) for label in labels)
 
 
@@ -55,7 +56,8 @@ def append(rows: Iterable[LearningEvent]) -> int:
     chained = []
     for row in rows:
         sequence += 1
-        row.sequence, row.hash = sequence, chain_hash(previous, row)
+        row.sequence = sequence
+        row.hash = chain_hash(previous, row)
         previous = row.hash
         chained.append(row)
     return copy_rows(LearningEvent, chained)
@@ -142,7 +144,7 @@ def label_from(row: LearningEvent) -> Label:
     )
 
 
-def labels_of(decisions: Sequence[TrackedDecision], timeframe: Timeframe, until: datetime, costs: Costs) -> list[Label]:
+def labels_of(decisions: Sequence[TrackedDecision], timeframe: Timeframe, until: datetime, rules: Rules) -> list[Label]:
     """Labels of ended decisions, in order of decision time and symbol."""
     if not decisions:
         return []
@@ -155,7 +157,7 @@ def labels_of(decisions: Sequence[TrackedDecision], timeframe: Timeframe, until:
     }
     spans = _spans(timeframe, earliest, until)
     ordered = sorted(decisions, key=lambda decision: (decision.opened_at, decision.symbol))
-    return [_label(decision, scans[decision.scan_id], spans, costs) for decision in ordered]
+    return [_label(decision, scans[decision.scan_id], spans, rules) for decision in ordered]
 
 
 def _spans(timeframe: Timeframe, since: datetime, until: datetime) -> dict[str, IntArray]:
@@ -172,7 +174,7 @@ def _spans(timeframe: Timeframe, since: datetime, until: datetime) -> dict[str, 
     return {symbol: np.array(known, dtype=np.int64).T for symbol, known in spans.items()}
 
 
-def _label(decision: TrackedDecision, scan: ScanHistory, spans: dict[str, IntArray], costs: Costs) -> Label:
+def _label(decision: TrackedDecision, scan: ScanHistory, spans: dict[str, IntArray], rules: Rules) -> Label:
     void = decision.outcome == "void"
     start_ms = to_ms(decision.opened_at)
     end_ms = to_ms(max(decision.exit_at, decision.mirror_exit_at))  # type: ignore[type-var]
@@ -185,12 +187,12 @@ def _label(decision: TrackedDecision, scan: ScanHistory, spans: dict[str, IntArr
         ended_ms=end_ms,
         side=decision.direction,
         is_signal=isinstance(decision, Signal),
-        is_eligible=scan.passed[0],
+        is_eligible=bool(scan.passed[0] and has_quorum(np.array([scan.directions], dtype=np.int8), rules.gates)),
         is_void=void or decision.missing_minutes > 0 or decision.mirror_missing_minutes > 0,
         evidence=tuple(votes.tolist()),
         win_probability=decision.win_probability,
         expected_r=decision.expected_r,
-        cost_r=costs.round_trip * decision.reference_price / decision.risk,
+        cost_r=rules.costs.round_trip * decision.reference_price / decision.risk,
         net_r=decision.net_r,
         mirror_net_r=decision.mirror_net_r,
         uniqueness=1.0 if void else uniqueness_within(start_ms, end_ms, *spans[decision.symbol]),

@@ -6,7 +6,7 @@ from django.db.models import Count, F, Max, Q, Sum
 
 from ingestion.timeframes import Timeframe
 from learning.models import RejectionLearningMetrics
-from learning.replay import NEUTRAL_R
+from learning.labels import NEUTRAL_R
 from signals.models import RejectedSignal, Signal
 
 GOOD = Q(net_r__lt=-NEUTRAL_R)

@@ -3,20 +3,19 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from ingestion.timeframes import MINUTE_MS, Candles, Timeframe
-from learning.evaluation import mean_interval, rate_interval
+from learning.calendar import DAY_MS
+from learning.evaluation import Estimate, mean_by_day, wilson
+from learning.labels import NEUTRAL_R
 from learning.walk import Decided, Seen, Teacher, Walk, look_over, walk_over
-from signals.first_touch import FirstTouch, Outcome
+from signals.first_touch import Outcome
 from signals.heads import HEADS
 from signals.scan import Rules, decisions_digest
-
-# A shadow within this many R of zero was neither a good rejection nor a missed opportunity.
-NEUTRAL_R = 0.1
 
 
 @dataclass(frozen=True)
@@ -72,18 +71,18 @@ def digest_of(closes: list[Decided]) -> str:
 
 @dataclass(frozen=True)
 class Tally:
-    """Net results (R) of ended leans: those of signals, and those of shadows by reason; and how each ended."""
+    """Ended leans as (day, net R): those of signals, and those of shadows by reason; and how each ended."""
 
-    signal_r: list[float]
-    shadow_r: dict[str, list[float]]
+    signals: list[tuple[int, float]]
+    shadows: dict[str, list[tuple[int, float]]]
     outcomes: dict[str, Counter[str]]
     rejected: Counter[str]
     unpriced: int
 
 
 def tally(closes: list[Decided]) -> Tally:
-    signal_r: list[float] = []
-    shadow_r: dict[str, list[float]] = {}
+    signals: list[tuple[int, float]] = []
+    shadows: dict[str, list[tuple[int, float]]] = {}
     outcomes: dict[str, Counter[str]] = {"signals": Counter(), "shadows": Counter()}
     rejected: Counter[str] = Counter()
     unpriced = 0
@@ -95,13 +94,16 @@ def tally(closes: list[Decided]) -> Tally:
                 continue
             touch = followed.touch
             outcomes["shadows" if reason else "signals"][touch.outcome.value if touch else "pending"] += 1
-            if _counts(touch):
-                (shadow_r.setdefault(reason, []) if reason else signal_r).append(touch.net_r)  # type: ignore[union-attr]
-    return Tally(signal_r, shadow_r, outcomes, rejected, unpriced)
+            if touch is not None and touch.outcome is not Outcome.VOID:
+                ended = shadows.setdefault(reason, []) if reason else signals
+                ended.append((decided.close_ms // DAY_MS, touch.net_r))
+    return Tally(signals, shadows, outcomes, rejected, unpriced)
 
 
-def _counts(touch: FirstTouch | None) -> bool:
-    return touch is not None and touch.outcome is not Outcome.VOID
+def mean_r(ended: list[tuple[int, float]]) -> Estimate:
+    """Mean net R with its interval over days."""
+    days, results = np.array([day for day, _ in ended], dtype=np.int64), np.array([r for _, r in ended])
+    return mean_by_day(results, days)
 
 
 def report(replayed: Replayed) -> dict[str, Any]:
@@ -109,7 +111,8 @@ def report(replayed: Replayed) -> dict[str, Any]:
     closes = replayed.walk.closes
     counted = tally(closes)
     signals, scans = counted.rejected.pop("", 0), sum(len(decided.decisions) for decided in closes)
-    shadows = np.array([r for results in counted.shadow_r.values() for r in results])
+    shadows = np.array([r for ended in counted.shadows.values() for _, r in ended])
+    wins = sum(r > 0 for _, r in counted.signals)
     good, missed = int((shadows < -NEUTRAL_R).sum()), int((shadows > NEUTRAL_R).sum())
     version = closes[-1].version if closes else None
     return {
@@ -122,11 +125,11 @@ def report(replayed: Replayed) -> dict[str, Any]:
         "rejected_without_lean": counted.unpriced,
         "rejection_rate": 1 - signals / scans if scans else None,
         "outcomes": {kind: dict(sorted(ends.items())) for kind, ends in counted.outcomes.items()},
-        "win_rate": rate_interval(sum(r > 0 for r in counted.signal_r), len(counted.signal_r)),
-        "expectancy_r": mean_interval(counted.signal_r),
-        "rejection_accuracy": rate_interval(good, good + missed),
+        "win_rate": asdict(wilson(wins, len(counted.signals))),
+        "expectancy_r": asdict(mean_r(counted.signals)),
+        "rejection_accuracy": asdict(wilson(good, good + missed)),
         "gate_value_r": {
-            reason: mean_interval([-r for r in results]) for reason, results in sorted(counted.shadow_r.items())
+            reason: asdict(mean_r([(day, -r) for day, r in ended])) for reason, ended in sorted(counted.shadows.items())
         },
         "weights": dict(zip(version.weights.heads, version.weights.beta.tolist(), strict=True)) if version else {},
         "bias": version.weights.bias.tolist() if version else [],

@@ -66,11 +66,7 @@ def thresholds_from(content: dict[str, Any]) -> Thresholds:
 
 def version_for(close: datetime, *, tried_since: datetime) -> Version | None:
     """The version in force at a close; None while the job that may replace it is not done and the deadline not over."""
-    late = [
-        job
-        for job in required_jobs(close)
-        if not JobRun.objects.filter(job=job[0], period=job[1], status="done").exists()
-    ]
+    late = not_done(required_jobs(close))
     waited = timezone.now() - tried_since
     if late and waited < timedelta(seconds=settings.ALPHAPULSE_WEIGHTS_DEADLINE):
         return None

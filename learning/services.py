@@ -48,7 +48,7 @@ def append_outcomes() -> int:
     until = selectors.decided_until(settings.ALPHAPULSE_SCAN_TIMEFRAME)
     if until is None:
         return 0
-    return ledger.append_outcomes(timeframe=scan_timeframe(), until=until, costs=rules().costs)
+    return ledger.append_outcomes(timeframe=scan_timeframe(), until=until, rules=rules())
 
 
 def run_job(job: DueJob) -> JobRun | None:
@@ -58,7 +58,7 @@ def run_job(job: DueJob) -> JobRun | None:
 
 def _learn(job: DueJob) -> Mapping[str, Any]:
     at = to_time(job.cut_off_ms)
-    ledger.append_outcomes(timeframe=scan_timeframe(), until=at, costs=rules().costs)
+    ledger.append_outcomes(timeframe=scan_timeframe(), until=at, rules=rules())
     memory = memory_at(job)
     if job.job == DAILY:
         labels = [ledger.label_from(row) for row in _known_events(job)]

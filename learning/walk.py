@@ -15,7 +15,7 @@ from learning.follow import Followed, follow
 from learning.labels import Label, uniqueness_within
 from signals import mood_feed
 from signals.consensus import evidence
-from signals.gates import PastSignal
+from signals.gates import PastSignal, has_quorum
 from signals.heads.base import Head
 from signals.scan import Decisions, Judged, Looks, Rules, decide, judge, look, segments
 from signals.version import Version
@@ -122,8 +122,8 @@ class Walk:
             expires_ms=followed.order.expires_ms,
             ended_ms=end_ms,
             side=followed.order.side,
-            is_signal=decisions.reason[row] == "",
-            is_eligible=bool(decisions.passed[row, 0]),
+            is_signal=bool(decisions.reason[row] == ""),
+            is_eligible=bool(decisions.passed[row, 0] and has_quorum(decisions.direction[row : row + 1], self.rules.gates)),
             is_void=void or followed.touch.missing_minutes > 0 or followed.mirror.missing_minutes > 0,
             evidence=tuple(votes.tolist()),
             win_probability=float(decisions.win_probability[row]),

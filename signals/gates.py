@@ -85,6 +85,11 @@ def agreeing_heads(direction: SideArray, lean: SideArray) -> npt.NDArray[np.int6
     return ((direction == lean[:, None]) & (lean != 0)[:, None]).sum(axis=1)
 
 
+def has_quorum(direction: SideArray, rules: GateRules) -> npt.NDArray[np.bool_]:
+    """Whether enough heads (n, H) vote for one and the same side, whatever the weights make of it."""
+    return np.maximum((direction > 0).sum(axis=1), (direction < 0).sum(axis=1)) >= rules.min_heads
+
+
 class Book:
     """What is open and what came of it, as the serial gates see it at one close."""
 

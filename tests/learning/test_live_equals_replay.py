@@ -1,0 +1,114 @@
+"""The running system and a replay of the same candles make the same decisions, bit for bit."""
+
+import pytest
+
+from ingestion.timeframes import MINUTE_MS, TIMEFRAMES
+from learning.certify import certify
+from learning.models import ActiveLearningState, LearningEvent, LearningState, RejectionLearningMetrics
+from learning.replay import Replayed, digest_of, replay
+from learning.school import School
+from learning.versions import verify_chain
+from signals.models import RejectedSignal, ScanHistory, Signal
+from signals.rows import to_ms
+from signals.scan import Rules, decisions_digest
+from tests.learning.conftest import LIVED_UNTIL, QUARTER, Lived
+
+pytestmark = pytest.mark.django_db
+
+
+def replayed(lived: Lived) -> tuple[School, Replayed]:
+    school = School()
+    first_ms = min(int(candles.open_ms[0]) for candles in lived.minutes.values())
+    done = replay(
+        lived.minutes,
+        timeframe=TIMEFRAMES["15m"],
+        rules=Rules(),
+        teacher=school,
+        first_close_ms=first_ms,
+        last_close_ms=to_ms(LIVED_UNTIL),
+    )
+    return school, done
+
+
+def test_live_decisions_have_the_digest_of_a_replay(lived: Lived) -> None:
+    _, done = replayed(lived)
+
+    stored = ScanHistory.objects.order_by("close_time", "symbol").values_list("scan_id", flat=True)
+
+    assert len(stored) == sum(len(decided.decisions) for decided in done.walk.closes)
+    assert decisions_digest(list(stored)) == digest_of(done.walk.closes)
+
+
+def test_live_learned_the_versions_that_a_replay_learns(lived: Lived) -> None:
+    school, _ = replayed(lived)
+
+    drafts = [draft for lesson in school.lessons for draft in lesson.drafts if draft.weights]
+    stored = LearningState.objects.filter(state_type="head_weights", version__gt=1).order_by("version")
+
+    told = {lesson.job.period: lesson.memory.procedure.digest for lesson in school.lessons}
+    assert [row.content["beta"] for row in stored][: len(drafts)] == [draft.weights.beta.tolist() for draft in drafts]
+    assert [row.content["bias"] for row in stored][: len(drafts)] == [draft.weights.bias.tolist() for draft in drafts]
+    assert {"2021-06-15", "2021-06-16", "2021-06-17"} == set(told)
+
+
+def test_certify_finds_no_difference(lived: Lived) -> None:
+    found = certify()
+
+    assert found.differences == []
+    assert found.scans == ScanHistory.objects.count() > 400
+    assert found.outcomes == Signal.objects.count() + RejectedSignal.objects.count() > 250
+
+
+def test_certify_notices_a_changed_bit(lived: Lived) -> None:
+    row = ScanHistory.objects.filter(lean=1).order_by("close_time").first()
+    chosen = ScanHistory.objects.filter(symbol=row.symbol, timeframe=row.timeframe, close_time=row.close_time)
+    chosen.update(log_odds=row.log_odds * (1 + 2**-52))
+
+    assert [line.rsplit(": ", 1)[1] for line in certify().differences] == ["log_odds"]
+
+
+def test_all_six_tables_hold_rows(lived: Lived) -> None:
+    for model in (LearningState, ActiveLearningState, LearningEvent, RejectedSignal, ScanHistory, RejectionLearningMetrics):
+        assert model.objects.exists(), model
+
+
+def test_every_lean_is_priced_and_none_is_pending_after_its_limit(lived: Lived) -> None:
+    for model in (Signal, RejectedSignal):
+        rows = list(model.objects.all())
+        assert all(row.stop_loss > 0 and row.take_profit > 0 and row.risk > 0 for row in rows)
+        assert not [row for row in rows if row.expires_at <= LIVED_UNTIL and not (row.outcome and row.mirror_outcome)]
+    leans = ScanHistory.objects.exclude(lean=0).count()
+    assert leans == Signal.objects.count() + RejectedSignal.objects.count()
+
+
+def test_every_matured_outcome_is_one_learning_event(lived: Lived) -> None:
+    ended = {
+        row.scan_id
+        for model in (Signal, RejectedSignal)
+        for row in model.objects.filter(exit_at__lte=LIVED_UNTIL, mirror_exit_at__lte=LIVED_UNTIL)
+    }
+    told = list(LearningEvent.objects.filter(kind="outcome").values_list("scan_id", flat=True))
+
+    assert set(told) == ended
+    assert len(told) == len(ended)
+
+
+def test_the_hash_chains_hold(lived: Lived) -> None:
+    assert verify_chain() == []
+
+
+def test_no_decision_used_a_candle_that_closed_after_it(lived: Lived) -> None:
+    cut = to_ms(LIVED_UNTIL) - 20 * QUARTER
+    earlier = Lived({s: candles.between(0, cut) for s, candles in lived.minutes.items()}, lived.bootstrapped)
+    school = School()
+    first_ms = min(int(candles.open_ms[0]) for candles in earlier.minutes.values())
+    done = replay(
+        earlier.minutes, timeframe=TIMEFRAMES["15m"], rules=Rules(), teacher=school, first_close_ms=first_ms, last_close_ms=cut
+    )
+    stored = ScanHistory.objects.filter(close_time__lte=LIVED_UNTIL - 20 * (LIVED_UNTIL - LIVED_UNTIL)).order_by(
+        "close_time", "symbol"
+    )
+    known = [row.scan_id for row in stored if to_ms(row.close_time) <= cut]
+
+    assert decisions_digest(known) == digest_of(done.walk.closes)
+    assert cut % MINUTE_MS == 0
