@@ -173,6 +173,11 @@ def test_widening_swings_are_no_triangle() -> None:
     assert not found(chart_patterns.triangle_break, market(drawn([*widening, 107]))).any()
 
 
+def test_a_range_that_does_not_narrow_is_no_triangle() -> None:
+    box = [100, 102, 104, 106, 104, 102, 100, 97, 99, 101, 103, 106, 104, 102, 100, 97, 99, 101, 103]
+    assert not found(chart_patterns.triangle_break, market(drawn([*box, 107]))).any()
+
+
 POLE_AND_FLAG = [100, 101.5, 103.5, 106, 108.5, 108, 107.6, 107.2, 107.4, 107.0, 107.5]
 
 
@@ -250,6 +255,13 @@ def test_a_bullish_engulfing_is_counted_as_bullish() -> None:
 
     assert bullish[-1] >= 1
     assert bearish[-1] == 0
+
+
+def test_the_bar_itself_is_not_in_the_volume_it_is_compared_with() -> None:
+    # The median of the twenty before is 15. With the bar in it, in the place of the oldest, it would be 20.
+    volumes = np.array([10.0] * 10 + [20.0] * 10 + [22.6])
+
+    assert volume_backs(volumes)[-1]
 
 
 drawn_volumes = st.lists(st.one_of(st.just(0.0), st.floats(0.1, 1e5)), max_size=60)

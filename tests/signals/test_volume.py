@@ -12,7 +12,7 @@ from ingestion.timeframes import Candles, FloatArray
 from signals.heads import volume as parts
 from signals.heads.parts import balance
 from signals.heads.volume import PARTS, Volume
-from signals.heads.volume_profile import BINS, VALUE_AREA, volume_profile
+from signals.heads.volume_profile import BINS, VALUE_AREA, volume_by_bin, volume_profile
 from signals.indicators import INDICATORS
 from signals.window import Frame
 from tests.signals.head_windows import (
@@ -251,6 +251,17 @@ def assert_profile_by_hand(candles: Candles, span: int) -> None:
 
 def test_the_profile_is_the_one_counted_by_hand_to_the_bit() -> None:
     assert_profile_by_hand(recorded().rows(slice(0, 300)), span=96)
+
+
+def test_the_volume_in_each_bin_is_added_up_oldest_bar_first() -> None:
+    price, traded = np.random.default_rng(4).uniform(0, 24, 96), np.random.default_rng(5).lognormal(3, 2, 96)
+    by_hand = [0.0] * BINS
+    for place, amount in zip(price.astype(int).tolist(), traded.tolist(), strict=True):
+        by_hand[place] += amount
+
+    held = volume_by_bin(price[None, :], traded[None, :], np.array([float(BINS)]), np.array([0.0]))
+
+    assert held[0].tolist() == by_hand
 
 
 volumes = st.one_of(st.just(0.0), st.floats(0.001, 1e6))
