@@ -96,6 +96,7 @@ class Player:
             self._beat(ended=False)
             if self._wait_until(due):
                 return
+        self._beat_due = 0.0
         logger.info("the recording has ended at %s; nothing more will come", market_now())
         while not self.stop.is_set():
             self._beat(ended=True)
