@@ -7,6 +7,7 @@ import numpy as np
 
 from ingestion.timeframes import FloatArray
 from signals.indicators.primitives import ratio
+from signals.window import Frame
 
 # What a head states at a full score. It only says "better than an even chance, the more so the stronger": the
 # consensus calibrates the figure. On candles of minutes to hours nothing of this kind deserves more.
@@ -61,3 +62,8 @@ def stated_probability(score: FloatArray) -> FloatArray:
     """0.5 at no score, FULL_SCORE_PROBABILITY at a score of 1 or -1, straight between; shape (bars,)."""
     stated: FloatArray = 0.5 + (FULL_SCORE_PROBABILITY - 0.5) * np.abs(score)
     return stated
+
+
+def in_atrs(frame: Frame, distance: FloatArray) -> FloatArray:
+    """A price distance in units of ATR 14, shape (bars,); NaN where nothing has moved."""
+    return ratio(distance, frame["atr_14"], at_zero=np.nan)

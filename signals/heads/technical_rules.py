@@ -17,7 +17,7 @@ import numpy as np
 import talib
 
 from ingestion.timeframes import BoolArray, FloatArray, IntArray
-from signals.heads.parts import bounded, change
+from signals.heads.parts import bounded, change, in_atrs
 from signals.indicators.primitives import ratio
 from signals.window import Frame
 
@@ -54,11 +54,6 @@ class Rule:
     name: str
     indicators: tuple[str, ...]
     read: Callable[[Frame], FloatArray]
-
-
-def in_atrs(frame: Frame, distance: FloatArray) -> FloatArray:
-    """A price distance in units of ATR 14, shape (bars,); NaN where nothing has moved."""
-    return ratio(distance, frame["atr_14"], at_zero=np.nan)
 
 
 def in_percent_atrs(frame: Frame, percent: FloatArray) -> FloatArray:

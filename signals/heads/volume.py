@@ -10,7 +10,7 @@ import talib
 
 from ingestion.timeframes import FloatArray
 from signals.heads.base import Needs, Votes
-from signals.heads.parts import balance, bounded, change, stated_probability
+from signals.heads.parts import balance, bounded, change, in_atrs, stated_probability
 from signals.heads.volume_profile import volume_profile
 from signals.indicators.primitives import ratio, rolling_sum
 from signals.window import Frame, Window
@@ -71,11 +71,6 @@ def taker_share(frame: Frame, bars: int) -> FloatArray:
 def share_of_volume(frame: Frame, flow: FloatArray, bars: int) -> FloatArray:
     """A flow in base currency over the volume of the last bars, shape (bars,), NaN where nothing was traded."""
     return ratio(flow, rolling_sum(frame["volume"], bars), at_zero=np.nan)
-
-
-def in_atrs(frame: Frame, distance: FloatArray) -> FloatArray:
-    """A price distance in units of ATR 14, shape (bars,), NaN where nothing has moved."""
-    return ratio(distance, frame["atr_14"], at_zero=np.nan)
 
 
 def cumulative_delta(frame: Frame) -> FloatArray:
