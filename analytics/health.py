@@ -33,11 +33,16 @@ LONGEST_TASK = timedelta(seconds=settings.CELERY_TASK_TIME_LIMIT)
 
 @dataclass(frozen=True)
 class Check:
-    """One condition; `reason` says what was seen, and what to do about it if it failed."""
+    """One condition: what was seen, and what to do about it if it failed."""
 
     name: str
     passed: bool
-    reason: str
+    seen: str
+    advice: str = ""
+
+    @property
+    def reason(self) -> str:
+        return self.seen if self.passed else f"{self.seen}; {self.advice}"
 
 
 def checks() -> list[Check]:
@@ -47,7 +52,7 @@ def checks() -> list[Check]:
         clock = MarketClock.objects.first()
         return [Check("database", True, "answers"), *_freshness(signs, clock), *_monitors(signs), *queues(signs)]
     except DatabaseError as error:
-        return [Check("database", False, f"does not answer ({type(error).__name__}); start it, or look at its log")]
+        return [Check("database", False, f"does not answer ({type(error).__name__})", "start it, or look at its log")]
 
 
 def _freshness(signs: Signs, clock: MarketClock | None) -> Iterator[Check]:
@@ -62,27 +67,21 @@ def _freshness(signs: Signs, clock: MarketClock | None) -> Iterator[Check]:
 def _candles(at: datetime | None, speed: float) -> Check:
     newest = max((found.last for found in candle_coverage() if found.last), default=None)
     if at is None or newest is None:
-        return Check("candles", False, "none are stored; import some or start the stream")
+        return Check("candles", False, "none are stored", "import some or start the stream")
     lag = at - newest
     fresh = lag <= CANDLE_LAG * max(speed, 1.0)
-    return Check(
-        "candles", fresh, _seen(f"the newest opened {_words(lag)} before the market clock", fresh, "run backfill")
-    )
+    seen = f"the newest opened {_words(lag)} before the market clock"
+    return Check("candles", fresh, seen, "run manage.py backfill, and look at the stream's log")
 
 
 def _decisions(at: datetime | None, speed: float) -> Check:
     closes = ScanClose.objects.filter(decided_at__isnull=False, timeframe=settings.ALPHAPULSE_SCAN_TIMEFRAME)
     last = closes.order_by("-close_time").values_list("close_time", flat=True).first()
-    if at is None or last is None:
-        return Check(
-            "decisions", False, "no close has been decided yet; wait for the first one, or look at the scan worker"
-        )
-    lag = at - last
-    limit = timedelta(minutes=TIMEFRAMES[settings.ALPHAPULSE_SCAN_TIMEFRAME].minutes) + DECISION_LAG * max(speed, 1.0)
     advice = "look at the scan worker's log and at failed jobs"
-    return Check(
-        "decisions", lag <= limit, _seen(f"the last is {_words(lag)} behind the market clock", lag <= limit, advice)
-    )
+    if at is None or last is None:
+        return Check("decisions", False, "no close has been decided yet", advice)
+    limit = timedelta(minutes=TIMEFRAMES[settings.ALPHAPULSE_SCAN_TIMEFRAME].minutes) + DECISION_LAG * max(speed, 1.0)
+    return Check("decisions", at - last <= limit, f"the last is {_words(at - last)} behind the market clock", advice)
 
 
 def _monitors(signs: Signs) -> Iterator[Check]:
@@ -105,13 +104,8 @@ def alive(
     """Whether the last beat is younger than two intervals (and what one long task may add)."""
     age = signs.age(heartbeat)
     if age is None:
-        return Check(name, False, f"has never given a sign of life; {advice}")
-    passed = age < 2 * interval + patience
-    return Check(name, passed, _seen(f"last sign of life {_words(age)} ago", passed, advice))
-
-
-def _seen(what: str, passed: bool, advice: str) -> str:
-    return what if passed else f"{what}; {advice}"
+        return Check(name, False, "has never given a sign of life", advice)
+    return Check(name, age < 2 * interval + patience, f"last sign of life {_words(age)} ago", advice)
 
 
 def _words(length: timedelta) -> str:

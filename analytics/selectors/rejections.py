@@ -12,10 +12,10 @@ from django.db.models.functions import TruncDate
 from analytics.selectors.estimates import Daily, daily_difference, daily_ratio
 from analytics.selectors.scope import Scope
 from ingestion.timeframes import FloatArray
+from learning.labels import NEUTRAL_R
 from signals.gates import REASONS
 from signals.models import RejectedSignal, Signal, TrackedDecision
 
-NEUTRAL_R = 0.1
 OUTCOMES = ("target", "stop", "time", "void")
 
 GOOD = Q(net_r__lt=-NEUTRAL_R)
