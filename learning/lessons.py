@@ -57,11 +57,13 @@ class Lesson:
 
 @dataclass(frozen=True)
 class ScanFigure:
-    """What the weekly threshold needs of a scan: its expected R (None without a lean), and the other symbol gates."""
+    """What the weekly threshold needs of a scan: its expected R (None without a lean), and how far it came."""
 
     close_ms: int
     expected_r: float | None
     passed_before_quality: bool
+    passed_quality: bool
+    is_signal: bool
 
 
 def born_version() -> Version:

@@ -9,6 +9,7 @@ from learning.labels import Label
 from learning.lessons import Lesson, Memory, ScanFigure, born_version
 from learning.walk import Walk
 from learning.weekly import teach_week
+from signals.gates import SYMBOL_GATES
 from signals.version import Version
 
 
@@ -69,6 +70,8 @@ def scan_figures(walk: Walk, cut_off_ms: int) -> list[ScanFigure]:
                     decided.close_ms,
                     float(decisions.expected_r[row]) if leans else None,
                     bool(decisions.passed[row, :2].all()),
+                    bool(decisions.passed[row, :SYMBOL_GATES].all()),
+                    bool(decisions.reason[row] == ""),
                 )
             )
     return found

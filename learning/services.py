@@ -19,6 +19,7 @@ from learning.procedure import Procedure
 from learning.versions import VersionError, create_version, ensure_birth, thresholds_content, weights_content
 from learning.weekly import teach_week
 from signals.configuration import rules
+from signals.gates import SYMBOL_GATES
 from signals.models import ScanHistory
 from signals.rows import to_ms, to_time
 
@@ -94,8 +95,11 @@ def week_scans(job: DueJob) -> list[ScanFigure]:
         close_time__gt=to_time(job.cut_off_ms - WEEK_MS),
         close_time__lte=to_time(job.cut_off_ms),
         rejection__isnull=False,
-    ).values_list("close_time", "expected_r", "passed")
-    return [ScanFigure(to_ms(close), expected, all(passed[:2])) for close, expected, passed in rows]
+    ).values_list("close_time", "expected_r", "passed", "rejection")
+    return [
+        ScanFigure(to_ms(close), expected, all(passed[:2]), all(passed[:SYMBOL_GATES]), rejection == "")
+        for close, expected, passed, rejection in rows
+    ]
 
 
 def store_lesson(lesson: Lesson) -> None:

@@ -14,6 +14,7 @@ from learning.logistic import side_loss
 from learning.promotion import Figure
 
 ACCEPT_RATE = 0.015
+MOST_WANTED = 0.05
 LEAST_SCANS = 1000  # 1.5 % of fewer is a quantile of a dozen rows
 CALIBRATION_EVENTS = 1000.0
 EMBARGO_DAYS = 1
@@ -30,15 +31,28 @@ class ThresholdDraft:
     figures: Mapping[str, Figure] = field(default_factory=dict)
 
 
-def draft_threshold(expected_r: FloatArray, passed: BoolArray, *, in_force: float) -> ThresholdDraft:
-    """The threshold that about 1.5 % of the week's scans would have passed, never below zero expected R.
+def wanted_share(reached_serial: int, signals: int) -> float:
+    """The share of scans the quality gate should let pass so that about 1.5 % become signals.
+
+    The serial gates hold some back: how many is what they did in the week (`reached_serial` leans passed quality,
+    `signals` of them everything). Never more than 5 %, and 1.5 % when nothing reached them.
+    """
+    if signals == 0:
+        return MOST_WANTED if reached_serial else ACCEPT_RATE
+    return min(ACCEPT_RATE * reached_serial / signals, MOST_WANTED)
+
+
+def draft_threshold(
+    expected_r: FloatArray, passed: BoolArray, *, in_force: float, share: float = ACCEPT_RATE
+) -> ThresholdDraft:
+    """The threshold that this share of the week's scans would have passed, never below zero expected R.
 
     One row a scan, with or without a lean: `expected_r` (n,) is NaN without one, `passed` says that the gates before
-    quality let it through. The serial gates come after and are not counted: they depend on what was open.
+    quality let it through. The serial gates come after: `wanted_share` makes up for what they hold back.
     """
     scans = len(expected_r)
     promising = np.sort(expected_r[passed & np.isfinite(expected_r)])[::-1]
-    wanted = round(ACCEPT_RATE * scans)
+    wanted = round(share * scans)
     figures: dict[str, Figure] = {"scans": scans, "candidates": len(promising), "quality_r_before": in_force}
     if scans < LEAST_SCANS:
         reason = f"{scans} scans this week, {LEAST_SCANS} needed: the threshold stays at {in_force:.3f} R"
@@ -50,7 +64,7 @@ def draft_threshold(expected_r: FloatArray, passed: BoolArray, *, in_force: floa
     figures.update({"quality_r": quality, "accept_rate": rate, "accept_rate_before": rate_before})
     reason = f"{100 * rate:.2f} % of {scans} scans promise {quality:.3f} R or more ({100 * rate_before:.2f} % before)"
     if quantile <= 0:
-        reason += f"; fewer than {100 * ACCEPT_RATE:g} % promise anything, and nothing below zero is accepted"
+        reason += f"; fewer than {100 * share:.2f} % promise anything, and nothing below zero is accepted"
     return ThresholdDraft(True, quality, reason, figures)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from learning.calendar import WEEK_MS, DueJob
 from learning.lessons import Lesson, Memory, ScanFigure, VersionDraft
-from learning.structure import ThresholdDraft, draft_threshold
+from learning.structure import ThresholdDraft, draft_threshold, wanted_share
 from signals.gates import Thresholds
 
 
@@ -16,7 +16,8 @@ def teach_week(job: DueJob, memory: Memory, scans: Sequence[ScanFigure]) -> Less
     week = [scan for scan in scans if job.cut_off_ms - WEEK_MS < scan.close_ms <= job.cut_off_ms]
     promised = np.array([np.nan if scan.expected_r is None else scan.expected_r for scan in week], dtype=np.float64)
     passed = np.array([scan.passed_before_quality for scan in week], dtype=np.bool_)
-    found = draft_threshold(promised, passed, in_force=memory.thresholds.quality_r)
+    share = wanted_share(sum(scan.passed_quality for scan in week), sum(scan.is_signal for scan in week))
+    found = draft_threshold(promised, passed, in_force=memory.thresholds.quality_r, share=share)
     draft = _threshold_draft(job, found)
     after = replace(memory, thresholds=draft.thresholds) if draft.takes_effect and draft.thresholds else memory
     return Lesson(job, after, (draft,), {"outcomes_analyzed": len(week), "weights_deployed": False, **found.figures})

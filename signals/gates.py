@@ -44,8 +44,9 @@ class GateRules:
     any_cooldown: int = 15
     max_open: int = 9
     max_same_side: int = 6
-    daily_loss_r: float = 6.0
-    max_drawdown_r: float = 20.0
+    # At 0.5 % of equity a trade: 5 % a day, and 20 % from the peak of the last week.
+    daily_loss_r: float = 10.0
+    max_drawdown_r: float = 40.0
     drawdown_days: int = 7
 
 

@@ -6,7 +6,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from signals.window import FloatArray, Window
+from ingestion.timeframes import FloatArray
+from signals.window import Window
 
 MIN_PROBABILITY, MAX_PROBABILITY = 0.5, 0.95
 

@@ -66,12 +66,12 @@ def test_without_a_recent_signal_there_is_nothing_to_cool_down_from() -> None:
 
 
 def test_losses_of_the_day_close_the_risk_gate() -> None:
-    assert margins([signal(lost=5.9)])[2] > 0
-    assert margins([signal(lost=6.0)])[2] <= 0
+    assert margins([signal(lost=9.9)])[2] > 0
+    assert margins([signal(lost=10.0)])[2] <= 0
 
 
 def test_a_drawdown_of_the_week_closes_the_risk_gate() -> None:
-    two_days_ago = [PastSignal("BTCUSDT", 1, 0, NOON - 50 * HOUR, NOON - 48 * HOUR, -20.0)]
+    two_days_ago = [PastSignal("BTCUSDT", 1, 0, NOON - 50 * HOUR, NOON - 48 * HOUR, -40.0)]
 
     assert margins(two_days_ago)[2] <= 0
 
