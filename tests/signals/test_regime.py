@@ -103,6 +103,35 @@ def test_recently_remembers_as_many_bars_as_told(happened: np.ndarray, span: int
     assert found.tolist() == [bool(happened[max(0, row - span) : row + 1].any()) for row in range(len(happened))]
 
 
+def share_below(values: np.ndarray, row: int) -> float:
+    """How many of the hundred values before stand below, equal ones counted half."""
+    before, now = values[row - 100 : row].tolist(), values[row]
+    return sum(1.0 if value < now else 0.5 if value == now else 0.0 for value in before) / 100
+
+
+def regime_in_words(frame: Frame, row: int) -> Regime:
+    """The rules of the regimes, told of one bar."""
+    widths, ranges = frame["bb_width"], frame["atr_percent"]
+    width, reach = share_below(widths, row), share_below(ranges, row)
+    if width >= 0.8 and reach >= 0.8 and any(share_below(widths, earlier) <= 0.2 for earlier in range(row - 20, row)):
+        return Regime.BREAKOUT
+    if frame["adx_14"][row] >= 25:
+        return Regime.TRENDING
+    if reach >= 0.8:
+        return Regime.VOLATILE
+    return Regime.QUIET if width <= 0.2 and reach <= 0.2 else Regime.RANGING
+
+
+@pytest.mark.parametrize("symbol", ["BTCUSDT", "AXSUSDT"])
+def test_real_bars_have_the_regime_that_the_rules_name_in_words(symbol: str) -> None:
+    frame = replayed(symbol, "15m")[1].window.base
+
+    found = classify(frame)
+
+    for row in range(150, len(frame), 3):
+        assert found[row] == regime_in_words(frame, row), row
+
+
 @settings(max_examples=25)
 @given(data=st.data())
 def test_live_and_replay_name_the_same_regime(data: st.DataObject) -> None:
