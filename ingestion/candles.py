@@ -7,7 +7,7 @@ made with, and what the exchange itself corrected later can still be brought in 
 
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -33,16 +33,18 @@ FIGURES = PRICES + NULLABLE
 
 @dataclass(frozen=True)
 class StoreReport:
-    """What became of the candles handed in."""
+    """What became of the candles handed in: new, taken as a correction, or known before.
+
+    `disagreeing` counts those of the known ones whose prices or volume differ from the stored candle, which stays.
+    """
 
     inserted: int = 0
     replaced: int = 0
     unchanged: int = 0
+    disagreeing: int = 0
 
     def __add__(self, other: "StoreReport") -> "StoreReport":
-        return StoreReport(
-            self.inserted + other.inserted, self.replaced + other.replaced, self.unchanged + other.unchanged
-        )
+        return StoreReport(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
 
 
 def to_ms(moment: datetime) -> int:
@@ -132,11 +134,14 @@ def _store_chunk(cursor: CursorWrapper, chunk: list[tuple[str, Candles]], source
     cursor.execute(INSERT_INCOMING, [source.value])
     inserted = int(cursor.rowcount)
     known = rows - inserted
+    if not known:
+        return StoreReport(inserted)
     replaced = 0
-    if known and LOWER_SOURCES[source]:
+    if LOWER_SOURCES[source]:
         cursor.execute(CORRECT_STORED, [source.value, LOWER_SOURCES[source]])
         replaced = int(cursor.rowcount)
-    return StoreReport(inserted, replaced, known - replaced)
+    cursor.execute(COUNT_DISAGREEING)
+    return StoreReport(inserted, replaced, known - replaced, int(cursor.fetchone()[0]))
 
 
 # One temporary table a session, emptied at COMMIT and before each use: making one a minute would bloat the catalogue.
@@ -165,6 +170,10 @@ FROM ({CLEAN_INCOMING}) AS incoming
 WHERE stored.symbol = incoming.symbol AND stored.open_time = incoming.open_time AND stored.source = ANY(%s)
   AND ({", ".join(f"stored.{f}" for f in FIGURES)})
       IS DISTINCT FROM ({", ".join(f"incoming.{f}" for f in FIGURES)})"""
+
+COUNT_DISAGREEING = f"""
+SELECT count(*) FROM candles AS stored JOIN incoming_candles AS incoming USING (symbol, open_time)
+WHERE ({", ".join(f"stored.{f}" for f in PRICES)}) <> ({", ".join(f"incoming.{f}" for f in PRICES)})"""
 
 LOWER_SOURCES = {source: [s.value for s in list(CandleSource)[:rank]] for rank, source in enumerate(CandleSource)}
 

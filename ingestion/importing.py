@@ -43,6 +43,7 @@ class ImportReport:
             "files": self.files,
             "inserted": self.stored.inserted,
             "unchanged": self.stored.unchanged,
+            "disagreeing": self.stored.disagreeing,
             "duplicates": self.duplicates,
             "unordered": self.unordered,
             "zero_volume": self.zero_volume,

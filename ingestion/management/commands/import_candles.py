@@ -108,7 +108,8 @@ Example: manage.py import_candles ingestion/recordings/2021-06-10_2021-07-10 --u
             return
         self.stdout.write(
             f"{figures['files']} files in {seconds:.1f} s: {figures['inserted']:,} candles stored,"
-            f" {figures['unchanged']:,} known before, {figures['duplicates']:,} duplicate and"
+            f" {figures['unchanged']:,} known before ({figures['disagreeing']:,} of them differ from the stored candle,"
+            f" which stays), {figures['duplicates']:,} duplicate and"
             f" {figures['unordered']:,} unordered rows, {figures['zero_volume']:,} minutes without a trade"
         )
         self.stdout.write(
