@@ -5,6 +5,8 @@ import argparse
 import os
 import sys
 
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 
 
@@ -21,4 +23,9 @@ if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "alphapulse_site.settings")
     if sys.argv[1:2] == ["up"]:
         use_data_option(sys.argv[2:])
+    try:
+        # Read now, so that a mistake in the environment is one line and not a trace.
+        _ = settings.INSTALLED_APPS
+    except ImproperlyConfigured as error:
+        sys.exit(f"settings: {error}")
     execute_from_command_line(sys.argv)

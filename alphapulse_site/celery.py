@@ -6,7 +6,7 @@ from typing import Any
 
 from celery import Celery
 from celery.schedules import crontab
-from kombu import Queue
+from kombu import Exchange, Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "alphapulse_site.settings")
 
@@ -61,7 +61,8 @@ def schedule_entries() -> dict[str, dict[str, Any]]:
 
 app = Celery("alphapulse")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.conf.task_queues = [Queue(name) for name in QUEUES]
+EXCHANGE = Exchange("alphapulse", type="direct")
+app.conf.task_queues = [Queue(name, EXCHANGE, routing_key=name) for name in QUEUES]
 app.conf.task_routes = {name: {"queue": queue} for name, queue in ROUTES.items()}
 app.conf.beat_schedule = schedule_entries()
 app.autodiscover_tasks()

@@ -114,9 +114,20 @@ def secret(name: str) -> str:
         raise ImproperlyConfigured(f"{name}_FILE={file_name!r} cannot be read: {error.strerror}.") from error
 
 
+def directory(place: Path) -> Path:
+    """The directory, made if it is not there."""
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"{place} cannot be a directory ({error.strerror}). Choose another one with --data (ALPHAPULSE_DATA)."
+        ) from error
+    return place
+
+
 def kept_secret(file: Path, *, make: Callable[[], str] = lambda: secrets.token_urlsafe(50)) -> str:
     """A random secret made at the first start and kept in a file that only its owner can read."""
-    file.parent.mkdir(parents=True, exist_ok=True)
+    directory(file.parent)
     fresh = file.with_name(f"{file.name}.{os.getpid()}")
     if not file.exists():
         fresh.touch(mode=0o600)

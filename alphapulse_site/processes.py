@@ -21,7 +21,9 @@ LOG_BYTES = 10_000_000
 # Children carry the data directory in this variable, so that a later start knows the leftovers of a killed one.
 OWNER = "ALPHAPULSE_UP"
 STOPPED = re.compile(r"^(\S+) stopped \(rc=(-?\d+)\)")
-WORTH_SHOWING = re.compile(r"\b(WARNING|ERROR|CRITICAL)\b")
+WORTH_SHOWING = re.compile(r"\b(ERROR|CRITICAL)\b")
+# Django calls every 503 an error, but this page's verdict is what the checklist and monitoring ask for.
+NOT_WORTH_SHOWING = "/healthz"
 
 
 def read_procfile(path: Path) -> dict[str, str]:
@@ -64,7 +66,7 @@ def _signal(process: psutil.Process, number: signal.Signals) -> None:
 
 
 class LogPrinter:
-    """honcho's printer: every line to the process' own file, warnings and errors to the console as well."""
+    """honcho's printer: every line to the process' own file, errors to the console as well."""
 
     def __init__(self, logs: Path, say: Callable[[str], None]) -> None:
         self.width = 0
@@ -84,7 +86,7 @@ class LogPrinter:
             self._file(message.name).info("%s", line)
             if message.name == honcho.manager.SYSTEM_PRINTER_NAME:
                 self._note(line)
-            elif not self.is_stopping and WORTH_SHOWING.search(line):
+            elif not self.is_stopping and WORTH_SHOWING.search(line) and NOT_WORTH_SHOWING not in line:
                 self._say(f"{message.name}: {line}")
 
     def _note(self, line: str) -> None:
@@ -94,6 +96,11 @@ class LogPrinter:
             self.first_stopped = (stopped[1], int(stopped[2]))
         if stopped or line.endswith(" received"):
             self.is_stopping = True
+
+    def close(self) -> None:
+        for log in self._files.values():
+            for handler in log.handlers:
+                handler.close()
 
     def _file(self, name: str) -> logging.Logger:
         if name not in self._files:
@@ -141,4 +148,5 @@ def run(commands: dict[str, str], env: dict[str, str], printer: LogPrinter, when
     for name, command in commands.items():
         group.add_process(name, command, env=env)
     group.loop()
+    printer.close()
     return int(group.returncode or 0)

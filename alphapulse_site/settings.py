@@ -113,6 +113,8 @@ STORAGES = {
 # Found straight in the apps where nobody has run collectstatic (embedded profile, tests).
 WHITENOISE_USE_FINDERS = IS_EMBEDDED
 if IS_EMBEDDED:
+    # WhiteNoise warns of a directory that is missing, even of one it does not need.
+    environment.directory(STATIC_ROOT)
     STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 
 # --- security ---------------------------------------------------------------------------------------------------------

@@ -1,0 +1,121 @@
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import psutil
+import pytest
+import yaml
+from honcho.printer import Message
+
+from alphapulse_site.processes import OWNER, LogPrinter, end_leftovers, read_procfile
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# honcho takes the signal handlers of its process, so a test runs it in one of its own.
+GROUP = """
+    import sys
+    from pathlib import Path
+    from alphapulse_site import processes
+    printer = processes.LogPrinter(Path(sys.argv[1]), print)
+    code = processes.run(
+        {"steady": "exec sleep 60", "broken": "echo 'about to fail'; exit 3"},
+        processes.environment(Path(sys.argv[1]), {}), printer, lambda: print("all started"),
+    )
+    print(code, printer.first_stopped)
+"""
+
+
+def line(name: str, text: str) -> Message:
+    return Message("line", text.encode(), None, name, None)
+
+
+def test_a_process_that_fails_ends_the_others_and_is_named(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(GROUP), str(tmp_path)],
+        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+    assert done.stdout.splitlines() == ["all started", "3 ('broken', 3)"]
+    assert (tmp_path / "broken.log").read_text(encoding="utf-8") == "about to fail\n"
+    assert "steady stopped" in (tmp_path / "system.log").read_text(encoding="utf-8")
+
+
+def test_the_console_shows_errors_and_the_files_hold_everything(tmp_path: Path) -> None:
+    said: list[str] = []
+    printer = LogPrinter(tmp_path, said.append)
+
+    for text in ("10:00 INFO celery: received", "10:01 ERROR django: broke", "ERROR Service Unavailable: /healthz"):
+        printer.write(line("web", text))
+
+    printer.close()
+    assert said == ["web: 10:01 ERROR django: broke"]
+    assert len((tmp_path / "web.log").read_text(encoding="utf-8").splitlines()) == 3
+
+
+def test_only_the_first_end_is_the_cause(tmp_path: Path) -> None:
+    printer = LogPrinter(tmp_path, print)
+
+    for text in ("scan started (pid=7)", "scan stopped (rc=1)", "sending SIGTERM to web (pid 8)", "web stopped (rc=0)"):
+        printer.write(line("system", text))
+
+    printer.close()
+    assert printer.first_stopped == ("scan", 1)
+
+
+def test_an_end_after_a_signal_is_no_cause(tmp_path: Path) -> None:
+    printer = LogPrinter(tmp_path, print)
+
+    for text in ("SIGINT received", "web stopped (rc=-15)"):
+        printer.write(line("system", text))
+
+    printer.close()
+    assert printer.first_stopped is None
+
+
+def test_what_a_killed_run_left_behind_is_ended_and_others_are_not(tmp_path: Path) -> None:
+    ours, theirs = (
+        subprocess.Popen(["sleep", "60"], env=os.environ | {OWNER: str(root)})
+        for root in (tmp_path, tmp_path / "other")
+    )
+
+    ended = end_leftovers(tmp_path)
+
+    assert ended == 1
+    assert ours.poll() is not None
+    assert psutil.Process(theirs.pid).is_running()
+    theirs.kill()
+    theirs.wait()
+
+
+@pytest.fixture(scope="module")
+def services() -> dict[str, dict[str, object]]:
+    compose = yaml.safe_load((ROOT / "docker" / "compose.yaml").read_text(encoding="utf-8"))
+    return dict(compose["services"])
+
+
+def test_compose_runs_the_processes_of_the_procfile(services: dict[str, dict[str, object]]) -> None:
+    infrastructure = {"database", "broker", "prepare"}
+
+    assert set(services) - infrastructure == set(read_procfile(ROOT / "Procfile"))
+
+
+def test_compose_workers_read_the_queues_of_the_procfile(services: dict[str, dict[str, object]]) -> None:
+    for name, command in read_procfile(ROOT / "Procfile").items():
+        if "--queues" in command:
+            words, ours = command.split(), str(services[name]["command"]).split()
+            assert ours[ours.index("--queues") + 1] == words[words.index("--queues") + 1], name
+
+
+def test_compose_publishes_on_loopback_only(services: dict[str, dict[str, object]]) -> None:
+    ports = [str(port) for service in services.values() for port in service.get("ports", [])]  # type: ignore[attr-defined]
+
+    assert ports
+    assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+def test_compose_containers_are_healthy_or_say_so(services: dict[str, dict[str, object]]) -> None:
+    without = {name for name, service in services.items() if "healthcheck" not in service}
+
+    assert without == {"prepare"}

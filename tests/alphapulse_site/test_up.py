@@ -1,0 +1,192 @@
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
+from pytest_django.fixtures import Settings
+from rich.console import Console
+
+from alphapulse_site.checklist import Checklist
+from alphapulse_site.embedded import Places
+from alphapulse_site.preflight import RefusalError, only_one
+from alphapulse_site.preparation import STEPS, Options, prepare
+
+ROOT = Path(__file__).resolve().parents[2]
+SERVERS_OF_THE_TESTS = ("DATABASE_URL", "REDIS_URL", "ALPHAPULSE_DATA", "ALPHAPULSE_TEST_SERVERS")
+
+
+@pytest.fixture
+def outside() -> dict[str, str]:
+    """The environment as a user has it, without the servers of this test run."""
+    return {name: value for name, value in os.environ.items() if name not in SERVERS_OF_THE_TESTS}
+
+
+@pytest.fixture
+def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Places:
+    """A data directory for `up` in this process, which must refuse before it starts anything."""
+    for name in SERVERS_OF_THE_TESTS:
+        monkeypatch.delenv(name, raising=False)
+    settings.PLACES = Places(tmp_path / "data")
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr("alphapulse_site.launch.signal.signal", lambda number, handler: before)
+    return settings.PLACES
+
+
+def refusal(*options: str) -> str:
+    """The one line with which `up` refuses."""
+    with pytest.raises(CommandError) as refused:
+        call_command("up", *options)
+    assert "\n" not in str(refused.value)
+    return str(refused.value)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_a_refusal_is_one_line_and_exit_code_1(tmp_path: Path, outside: dict[str, str]) -> None:
+    command = [sys.executable, "manage.py", "up", "--data", str(tmp_path / "data"), "--market", "binance"]
+
+    result = subprocess.run(command, cwd=ROOT, env=outside, capture_output=True, text=True, timeout=60, check=False)
+
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr.splitlines() == [
+        "CommandError: The live stream is not part of this version. Start with --market recording."
+    ]
+
+
+def test_a_data_directory_that_cannot_be_made_is_one_line(tmp_path: Path, outside: dict[str, str]) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    command = [sys.executable, "manage.py", "up", "--data", str(tmp_path / "file")]
+
+    result = subprocess.run(command, cwd=ROOT, env=outside, capture_output=True, text=True, timeout=60, check=False)
+
+    assert result.returncode == 1
+    assert len(result.stderr.splitlines()) == 1
+    assert "--data" in result.stderr
+
+
+def test_a_taken_port_is_refused_before_anything_starts(places: Places) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        reason = refusal("--port", str(port))
+
+    assert reason.startswith(f"Port {port} on 127.0.0.1 is taken. Choose another one with --port")
+    assert not places.postgres.exists()
+
+
+def test_a_second_up_on_the_same_data_is_refused(places: Places) -> None:
+    places.root.mkdir()
+    with only_one(places):
+        reason = refusal("--port", str(free_port()))
+
+    assert f"already runs on {places.root} (process {os.getpid()})" in reason
+
+
+def test_the_data_is_free_again_when_its_owner_has_gone(places: Places) -> None:
+    places.root.mkdir()
+    for _ in range(2):
+        with only_one(places):
+            owner = (places.root / "up.lock").read_text(encoding="utf-8")
+        assert owner == f"{os.getpid()}\n"
+
+
+def test_data_of_another_postgres_is_refused_and_kept(places: Places) -> None:
+    places.postgres.mkdir(parents=True)
+    (places.postgres / "PG_VERSION").write_text("15\n", encoding="utf-8")
+
+    reason = refusal("--port", str(free_port()))
+
+    assert "PostgreSQL version 15, this installation has 18; nothing was touched" in reason
+    assert [file.name for file in places.postgres.iterdir()] == ["PG_VERSION"]
+
+
+def test_too_little_room_on_the_disk_is_refused(places: Places, settings: Settings) -> None:
+    settings.ALPHAPULSE_MINIMUM_DISK_MB = 999_999_999
+
+    assert "MB free, 999999999 MB are needed" in refusal()
+
+
+def test_an_address_of_another_database_is_refused(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://somebody@elsewhere/production")
+
+    assert "DATABASE_URL is set, but `up` starts servers of its own" in refusal()
+
+
+def test_a_recording_without_candles_is_refused(places: Places, settings: Settings, tmp_path: Path) -> None:
+    settings.ALPHAPULSE_RECORDING = tmp_path
+
+    assert "holds no recorded candles" in refusal()
+
+
+@pytest.mark.django_db
+def test_a_database_of_a_newer_program_is_refused(places: Places) -> None:
+    MigrationRecorder(connection).record_applied("learning", "9999_from_the_future")
+
+    with pytest.raises(RefusalError, match=r"newer AlphaPulse \(migration learning.9999_from_the_future\)"):
+        prepare(
+            Options("recording", 60, 8000), Checklist(Console()), [step for step in STEPS if step[0] == "migrations"]
+        )
+
+
+@pytest.mark.parametrize("options", [["--speed", "0"], ["--speed", "nan"], ["--port", "70000"], ["--market", "moon"]])
+def test_nonsense_in_an_option_is_refused(places: Places, options: list[str]) -> None:
+    assert options[0] in refusal(*options)
+
+
+@pytest.mark.slow
+def test_the_whole_system_comes_up_stops_and_resumes(tmp_path: Path, outside: dict[str, str]) -> None:
+    ports = {"FLOWER_PORT": str(free_port())}
+    recording = _short_recording(tmp_path / "recording")
+    environment = outside | ports | {"ALPHAPULSE_RECORDING": str(recording)}
+
+    first = _run_until("Ctrl-C stops everything", tmp_path / "data", environment)
+    second = _run_until("Ctrl-C stops everything", tmp_path / "data", environment)
+
+    for label in ("learning coordinator initialised", "outcome monitor started", "rejection monitor started"):
+        assert label in first
+        assert label in second
+    assert re.search(r"password \S{20} \(shown once", first)
+    assert "shown once" not in second
+    assert re.search(r"candles imported: [\d,]{4,} now, 0 before", first)
+    assert re.search(r"candles imported: 0 now, [\d,]{4,} before", second)
+    assert "[--]" not in first + second
+
+
+def _short_recording(directory: Path) -> Path:
+    """One symbol of the shipped recording: the whole flow, quickly."""
+    source = ROOT / "ingestion" / "recordings" / "2021-06-10_2021-07-10" / "BTCUSDT-1m.csv.gz"
+    directory.mkdir()
+    (directory / source.name).write_bytes(source.read_bytes())
+    return directory
+
+
+def _run_until(line: str, data: Path, environment: dict[str, str]) -> str:
+    """Start `up`, wait for the line, ask it to stop; everything it printed. It must stop in order, by itself."""
+    out = data.with_name("out")
+    with out.open("w", encoding="utf-8") as stdout:
+        system = subprocess.Popen(
+            [sys.executable, "manage.py", "up", "--data", str(data), "--port", str(free_port()), "--speed", "600"],
+            cwd=ROOT, env=environment, stdout=stdout, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        deadline = time.monotonic() + 100
+        while line not in out.read_text(encoding="utf-8") and system.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.2)
+        system.send_signal(signal.SIGINT)
+        code = system.wait(timeout=60)
+    said = out.read_text(encoding="utf-8")
+    assert code == 0, said
+    assert "Everything is stopped" in said
+    return said
