@@ -53,7 +53,7 @@ def candles(minutes: int, last_open: Any = rows.NOW - MINUTE) -> None:
     open_ms = np.arange(end_ms - (minutes - 1) * MINUTE_MS, end_ms + 1, MINUTE_MS, dtype=np.int64)
     price, count = np.full(minutes, 100.0), np.ones(minutes, np.int64)
     ensure_partitions("candles", last_open - 2 * DAY, last_open + 2 * DAY)
-    found = Candles(open_ms, price, price + 1, price - 1, price, *(price for _ in range(5)), count)
+    found = Candles(open_ms, price, price + 1, price - 1, price, price, price, price, price, price, count)
     store_candles({"BTCUSDT": found}, source=CandleSource.IMPORT)
 
 

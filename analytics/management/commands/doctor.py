@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import asdict
-from typing import Any
+from typing import IO, Any, cast
 
 from django.core.management.base import BaseCommand, CommandParser
 from rich.console import Console
@@ -28,7 +28,7 @@ class Command(BaseCommand):
         if options["json"]:
             self.stdout.write(json.dumps([asdict(finding) for finding in findings], indent=2))
         else:
-            Console(file=self.stdout).print(table_of(findings))
+            Console(file=cast(IO[str], self.stdout)).print(table_of(findings))
         failed = [finding.name for finding in findings if not finding.passed]
         if failed:
             raise SystemExit(1)
