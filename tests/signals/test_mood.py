@@ -1,4 +1,4 @@
-"""The mood of the market: each figure against plain Python, pandas or scipy; the same bits in any order."""
+"""The mood of the market: each figure against plain Python or pandas; the same bits in any order."""
 
 import math
 import statistics
@@ -12,7 +12,6 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
 
 from ingestion.timeframes import TIMEFRAMES, Candles, FloatArray, IntArray
 from signals import mood
@@ -22,16 +21,6 @@ from tests.signals.frames import QUARTER, bars, live_frame, mirrored, recording,
 
 DAY_BARS = 96
 NO_HISTORY = np.empty(0)
-CALM = {
-    "symbols": 8.0,
-    "breadth": 0.5,
-    "momentum": 0.0,
-    "realised_volatility": 0.04,
-    "volatility_ratio": 1.0,
-    "volume_surge": 1.0,
-    "btc_dominance": 0.4,
-    "btc_dominance_ratio": 1.0,
-}
 
 
 def walk(length: int, seed: int) -> Candles:
@@ -264,84 +253,6 @@ def test_volatility_is_measured_against_the_median_of_its_history() -> None:
     rows = np.full((5, len(SYMBOL_FIELDS)), 0.5)
 
     assert market(market_mood(rows, None, np.array([0.1, 0.25, 0.9])))["volatility_ratio"] == pytest.approx(2.0)
-
-
-@given(
-    st.fixed_dictionaries(
-        {
-            "symbols": st.integers(5, 600).map(float),
-            "breadth": st.floats(0, 1),
-            "momentum": st.floats(-5, 5),
-            "realised_volatility": st.floats(0, 10),
-            "volatility_ratio": st.one_of(st.just(math.nan), st.floats(0, 1e300)),
-            "volume_surge": st.one_of(st.just(math.nan), st.floats(0, 1e300)),
-            "btc_dominance_ratio": st.one_of(st.just(math.nan), st.floats(0, 1e300)),
-        }
-    )
-)
-def test_fear_and_greed_lie_between_0_and_100(figures: dict[str, float]) -> None:
-    assert 0.0 <= mood.fear_greed(figures) <= 100.0 + 1e-9
-
-
-def test_a_market_as_usual_is_neutral() -> None:
-    assert mood.fear_greed(CALM) == pytest.approx(50.0)
-
-
-@pytest.mark.parametrize(
-    ("changed", "direction"),
-    [
-        ({"breadth": 0.9}, 1),
-        ({"momentum": 0.03}, 1),
-        ({"volatility_ratio": 0.5}, 1),
-        ({"volatility_ratio": 2.0}, -1),
-        ({"btc_dominance_ratio": 1.5}, -1),
-        ({"volume_surge": 3.0}, 0),
-        ({"momentum": 0.03, "volume_surge": 3.0}, 1),
-        ({"momentum": -0.03, "volume_surge": 3.0}, -1),
-    ],
-)
-def test_each_part_pulls_to_its_side(changed: dict[str, float], direction: int) -> None:
-    assert np.sign(round(mood.fear_greed(CALM | changed) - 50.0, 9)) == direction
-
-
-def test_more_volume_makes_a_move_say_more_and_less_volume_does_not_turn_it() -> None:
-    rise = CALM | {"momentum": 0.03}
-
-    assert mood.fear_greed(rise | {"volume_surge": 2.0}) > mood.fear_greed(rise)
-    assert mood.fear_greed(rise | {"volume_surge": 0.5}) == mood.fear_greed(rise)
-
-
-def test_a_crash_is_extreme_fear_and_a_calm_rally_extreme_greed() -> None:
-    crash = {"breadth": 0.0, "momentum": -0.12, "realised_volatility": 0.09, "volatility_ratio": 2.2}
-    rally = {"breadth": 1.0, "momentum": 0.06, "realised_volatility": 0.03, "volatility_ratio": 0.6}
-
-    assert mood.fear_greed(CALM | crash | {"volume_surge": 2.5}) <= 20
-    assert mood.fear_greed(CALM | rally | {"volume_surge": 2.5}) >= 80
-
-
-@given(breadth=st.floats(0, 1), momentum=st.floats(-0.5, 0.5), surge=st.floats(0.1, 10))
-def test_the_mirror_of_a_market_feels_the_opposite(breadth: float, momentum: float, surge: float) -> None:
-    here = CALM | {"breadth": breadth, "momentum": momentum, "volume_surge": surge}
-    there = here | {"breadth": 1.0 - breadth, "momentum": -momentum}
-
-    assert mood.fear_greed(here) + mood.fear_greed(there) == pytest.approx(100.0)
-
-
-def test_parts_that_are_not_known_leave_their_weight_to_the_rest() -> None:
-    unknown = {"volatility_ratio": math.nan, "volume_surge": math.nan, "btc_dominance_ratio": math.nan}
-    figures = CALM | {"breadth": 0.8, "momentum": 0.04} | unknown
-
-    # Breadth and momentum weigh the same; one day's volatility is one standard deviation.
-    assert mood.fear_greed(figures) == pytest.approx(50 * (0.8 + stats.norm.cdf(1.0)), abs=50 * 0.01)
-
-
-@pytest.mark.parametrize("changed", [{"symbols": 4.0}, {"breadth": math.nan}, {"momentum": math.nan}])
-def test_too_small_a_market_feels_nothing(changed: dict[str, float]) -> None:
-    assert math.isnan(mood.fear_greed(CALM | changed))
-
-
-def test_a_market_at_rest_has_no_stride() -> None:
-    assert mood.fear_greed(CALM | {"realised_volatility": 0.0}) == pytest.approx(50.0)
 
 
 def test_the_series_is_the_mood_of_each_close_with_the_rows_before_it() -> None:
