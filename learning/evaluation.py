@@ -165,9 +165,17 @@ def rate_interval(successes: int, n: int) -> dict[str, float | int | None]:
 
 
 def mean_interval(values: Sequence[float], day: Sequence[int] | None = None) -> dict[str, float | int | None]:
-    """A mean as plain figures, drawn by whole days; without `day` each value is its own block, which flatters."""
-    days = np.arange(len(values)) if day is None else np.asarray(day, np.int64)
-    return mean_by_day(np.asarray(values, np.float64), days).figures()
+    """A mean as plain figures. With `day` the interval is drawn by whole days; without it values count as independent
+    (normal approximation), too narrow for decisions that share a market: pass the days where they are known."""
+    rows = np.asarray(values, np.float64)
+    if day is not None:
+        return mean_by_day(rows, np.asarray(day, np.int64)).figures()
+    count = len(rows)
+    if count < 2:
+        return Estimate(float(rows[0]) if count else None, count).figures()
+    mean = float(rows.sum()) / count
+    reach = NORMAL_975 * math.sqrt(float(((rows - mean) ** 2).sum()) / (count - 1) / count)
+    return Estimate(mean, count, mean - reach, mean + reach).figures()
 
 
 def _ratio(sums: FloatArray) -> FloatArray:

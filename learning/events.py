@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, fields
 from hashlib import blake2b, sha256
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -41,8 +42,6 @@ class Events:
         for name in COLUMNS:
             if len(getattr(self, name)) != len(self.key):
                 raise ValueError(f"learning events: column {name} has another length than key; pass one value a row")
-        if self.evidence.ndim != 2:
-            raise ValueError("learning events: evidence must have the shape (events, heads)")
 
     def __len__(self) -> int:
         return len(self.key)
@@ -57,7 +56,7 @@ class Events:
 
 COLUMNS = tuple(column.name for column in fields(Events))
 CONTENT = tuple(name for name in COLUMNS if name not in ("key", "matured_day"))
-NUMBERS = ("evidence", "net_r_long", "net_r_short", "uniqueness", "cost_r")
+NUMBERS = ("net_r_long", "net_r_short", "uniqueness", "cost_r")
 
 
 def make_events(
@@ -85,7 +84,10 @@ def make_events(
     """
     votes = np.asarray(evidence, np.float64)
     count = len(votes)
-    long, short = np.asarray(won_long, np.bool_), np.asarray(won_short, np.bool_)
+    if votes.ndim != 2:
+        raise ValueError("learning events: evidence must have the shape (events, heads)")
+    _refuse(~np.isfinite(votes).all(axis=1), key, "evidence is NaN or infinite; void or repair it before it is learned")
+    long, short = _flags(won_long, count), _flags(won_short, count)
     days = _integers(decided_day, count)
     events = Events(
         key=np.asarray(key, np.bytes_).reshape(count),
@@ -100,33 +102,45 @@ def make_events(
         net_r_short=_numbers(np.where(short, 1.0, -1.0) if net_r_short is None else net_r_short, count),
         uniqueness=_numbers(1.0 if uniqueness is None else uniqueness, count),
         cost_r=_numbers(0.0 if cost_r is None else cost_r, count),
-        side=np.sign(votes.sum(axis=1)).astype(np.int8) if side is None else np.asarray(side, np.int8),
-        eligible=np.ones(count, np.bool_) if eligible is None else np.asarray(eligible, np.bool_),
-        accepted=np.zeros(count, np.bool_) if accepted is None else np.asarray(accepted, np.bool_),
+        side=_integers(np.sign(votes.sum(axis=1)) if side is None else side, count).astype(np.int8),
+        eligible=_flags(True if eligible is None else eligible, count),
+        accepted=_flags(False if accepted is None else accepted, count),
     )
     _refuse_nonsense(events)
     return events
 
 
 def _integers(values: "npt.ArrayLike", count: int) -> IntArray:
-    return np.array(np.broadcast_to(np.asarray(values, np.int64), (count,)))
+    return _column(np.asarray(values).astype(np.int64), count)
 
 
 def _numbers(values: "npt.ArrayLike", count: int) -> FloatArray:
-    return np.array(np.broadcast_to(np.asarray(values, np.float64), (count,))) + 0.0
+    return _column(np.asarray(values, np.float64), count) + 0.0
+
+
+def _flags(values: "npt.ArrayLike", count: int) -> BoolArray:
+    return _column(np.asarray(values, np.bool_), count)
+
+
+def _column(values: npt.NDArray[Any], count: int) -> npt.NDArray[Any]:
+    """A copy with one value a row; a single value stands for all."""
+    if values.ndim and values.shape != (count,):
+        raise ValueError(f"learning events: a column has the shape {values.shape} beside evidence of {count} rows")
+    return np.array(np.broadcast_to(values, (count,)))
 
 
 def _refuse_nonsense(events: Events) -> None:
     for name in NUMBERS:
-        column = np.isfinite(getattr(events, name))
-        finite = column.all(axis=1) if column.ndim > 1 else column
-        if not finite.all():
-            key = events.key[~finite][0].decode(errors="replace")
-            raise ValueError(f"learning event {key}: {name} is NaN or infinite; void or repair it before it is learned")
+        problem = f"{name} is NaN or infinite; void or repair it before it is learned"
+        _refuse(~np.isfinite(getattr(events, name)), events.key, problem)
     outside = (events.uniqueness <= 0) | (events.uniqueness > 1)
-    if outside.any():
-        key = events.key[outside][0].decode(errors="replace")
-        raise ValueError(f"learning event {key}: uniqueness must lie in (0, 1]; compute it with average_uniqueness")
+    _refuse(outside, events.key, "uniqueness must lie in (0, 1]; compute it with average_uniqueness")
+
+
+def _refuse(broken: BoolArray, key: "npt.ArrayLike", problem: str) -> None:
+    if broken.any():
+        first = np.asarray(key, np.bytes_).reshape(len(broken))[broken][0]
+        raise ValueError(f"learning event {first.decode(errors='replace')}: {problem}")
 
 
 def join(parts: "list[Events]") -> Events:

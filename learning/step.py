@@ -29,10 +29,10 @@ def capped_step(
     binds, the step is spent on which heads count before it is spent on how loudly, since shrinking every beta alike
     ranks scans as before. Both are first brought inside the bounds, so every point on the way lies inside them.
     """
-    cap = step_cap(current, config)
+    cap = step_cap(current, config) * INSIDE
     here = _part_way(current, _bounded(current, aim, awake, config), awake, cap)
     left = cap - length(here - current)
-    return _part_way(here, _bounded(current, target, awake, config), awake, left * INSIDE)
+    return _part_way(here, _bounded(current, target, awake, config), awake, left)
 
 
 def _part_way(start: FloatArray, end: FloatArray, awake: BoolArray, cap: float) -> FloatArray:
