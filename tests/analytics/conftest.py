@@ -21,12 +21,12 @@ def static_root(settings: Settings, tmp_path: Path) -> None:
 
 @pytest.fixture
 def operator(db: None) -> User:
-    return User.objects.create_user("operator", password="a long enough word", is_staff=True)
+    return User.objects.create(username="operator", is_staff=True)
 
 
 @pytest.fixture
 def reader(db: None) -> User:
-    return User.objects.create_user("reader", password="a long enough word")
+    return User.objects.create(username="reader")
 
 
 @pytest.fixture
