@@ -139,13 +139,15 @@ def test_a_minute_is_its_candles_and_the_clock_together(market: Path) -> None:
     assert sorted(latest.values_list("symbol", "source")) == [("BTCUSDT", "stream"), ("ETHUSDT", "stream")]
 
 
-def test_a_minute_played_twice_counts_once(market: Path) -> None:
+def test_a_minute_played_twice_counts_once_and_wakes_nobody_again(market: Path) -> None:
+    play_minutes(market, 14)
     one = player(market)
-    one.play_minute(CUT)
-    one.play_minute(CUT)
+    one.play_minute(CUT + 14 * MINUTE_MS)
+    one.play_minute(CUT + 14 * MINUTE_MS)
 
     assert one.candles == 2
-    assert market_now() == to_datetime(CUT + MINUTE_MS)
+    assert market_now() == to_datetime(CUT + 15 * MINUTE_MS)
+    assert waiting_tasks() == ["signals.scan_due"]
 
 
 def test_what_the_recording_lacks_is_explained_as_it_goes_by(market: Path) -> None:
