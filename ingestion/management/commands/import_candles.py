@@ -104,7 +104,7 @@ Example: manage.py import_candles ingestion/recordings/2021-06-10_2021-07-10 --u
     def _tell(self, seconds: float) -> None:
         figures = self.report.as_json() | {"errors": self.errors, "seconds": round(seconds, 3)}
         if self.is_quiet:
-            self.stdout.write(json.dumps(figures, indent=2))
+            self.stdout.write(json.dumps(figures))
             return
         self.stdout.write(
             f"{figures['files']} files in {seconds:.1f} s: {figures['inserted']:,} candles stored,"
