@@ -4,9 +4,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 
+from alphapulse_site.clock import market_now
 from ingestion.candles import load_many
 from ingestion.models import MarketFeed
 from ingestion.timeframes import FloatArray, IntArray, Timeframe
@@ -20,6 +22,7 @@ from signals.models import RejectedSignal, ScanClose, ScanHistory, Signal, Track
 from signals.mood_feed import feed_name
 from signals.rows import scan_rows, set_mirror_outcome, set_outcome, to_ms, to_time, tracked_rows
 from signals.selectors import past_signals
+from signals.scan import decisions_digest
 from signals.version import Version
 
 COMPARED = tuple(
@@ -34,12 +37,16 @@ TRACKED = (
 
 @dataclass
 class Certificate:
-    """What was compared, and what differed: one line a row, with the columns."""
+    """What was compared, and what differed: one line a row, with the columns.
+
+    `decisions_digest` is that of the stored decisions: `replay` over the same candles and closes prints the same.
+    """
 
     closes: int = 0
     scans: int = 0
     outcomes: int = 0
     moods: int = 0
+    decisions_digest: str | None = None
     differences: list[str] = field(default_factory=list)
 
 
@@ -71,7 +78,8 @@ def certify(
 def _certify(rows: list[ScanClose], timeframe: Timeframe, progress: Callable[[str, float], None]) -> Certificate:
     first, last = rows[0].close_time, rows[-1].close_time
     symbols = sorted({symbol for row in rows for chunk in row.chunks or [] for symbol in chunk})
-    known_ms = to_ms(last) + timeframe.ms * (rules().bracket.limit_bars + 1)
+    # Beyond the market clock a minute is not missing, it has not come yet.
+    known_ms = min(to_ms(last) + timeframe.ms * (rules().bracket.limit_bars + 1), to_ms(market_now() or last))
     minutes = {symbol: candles for symbol, candles in load_many(symbols, 0, known_ms).items() if len(candles)}
     stored_ms, stored_mood = _stored_mood(timeframe)
     seen = look_over(minutes, timeframe, to_ms(first), to_ms(last), HEADS, rules(), given_mood=(stored_ms, stored_mood))
@@ -85,7 +93,15 @@ def _certify(rows: list[ScanClose], timeframe: Timeframe, progress: Callable[[st
         expected.discard(decided.close_ms)
         progress("certify", (decided.close_ms - to_ms(first)) / max(to_ms(last) - to_ms(first), 1))
     _compare_empty(expected, timeframe, certificate)
+    certificate.decisions_digest = decisions_digest(_stored_ids(timeframe, first, last))
     return certificate
+
+
+def _stored_ids(timeframe: Timeframe, first: datetime, last: datetime) -> list[UUID]:
+    scans = ScanHistory.objects.filter(
+        timeframe=timeframe.name, close_time__gte=first, close_time__lte=last, scan_id__isnull=False
+    )
+    return list(scans.order_by("close_time", "symbol").values_list("scan_id", flat=True))
 
 
 def _versions(rows: list[ScanClose]) -> dict[int, Version]:

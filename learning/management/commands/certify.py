@@ -32,6 +32,7 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps(asdict(found)))
         else:
             self._tell(found.closes, found.scans, found.outcomes, found.differences)
+            self.stdout.write(f"decisions_digest {found.decisions_digest}")
         if found.differences:
             sys.exit(1)
 
