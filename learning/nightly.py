@@ -83,7 +83,7 @@ def run_night(
     scored = _scored(procedure, tonight, today, config)
     opening, guard = judge_opening(scored.opening, config), judge_guard(scored.guard, config)
     opened = procedure.phase == "shadow" and opening.passed
-    rolled_back = procedure.phase == "live" and not guard.passed and not procedure.pinned
+    rolled_back = procedure.phase == "live" and not guard.passed
     phase = "shadow" if rolled_back else "live" if opened else procedure.phase
     following = replace(scored, learner=lesson.state, phase=phase)
     if opened or rolled_back:

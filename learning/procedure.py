@@ -75,11 +75,14 @@ class Procedure:
         return self.live[0]
 
     def pin(self, weights: Weights) -> "Procedure":
-        """These weights stay in force until `release`; the learner keeps learning beside them."""
-        return replace(self._with_live(weights), pinned=True)
+        """These weights stay in force until `release` or until the live guard puts equal weights back.
+
+        The learner keeps learning beside them.
+        """
+        return replace(self._with_live(weights), guard=Bets(), pinned=True)
 
     def freeze(self) -> "Procedure":
-        """What is in force stays in force until `release`."""
+        """What is in force stays in force until `release`; the live guard stays awake."""
         return replace(self, pinned=True)
 
     def release(self) -> "Procedure":

@@ -163,10 +163,12 @@ def calibration_of(weights: Weights, events: Events) -> Calibration | None:
 
 
 def judge_calibration(draft: Weights, in_force: Weights, recent: Events, config: Config) -> Verdict:
-    """Vetoed when the slope's whole 99.5 % interval lies outside 0.7-1.4, unless the version in force is as far off.
+    """Vetoed when the slope's whole 99.5 % interval lies outside 0.7-1.4, unless the version in force is as far off or
+    scores worse on the same days.
 
-    A point estimate would veto a pool that rightly knows next to nothing, whose slope is noise; and a rule without the
-    comparison would keep an overconfident version in force because the better one is not yet good.
+    A point estimate would veto a pool that rightly knows next to nothing, whose slope is noise. Without the comparison
+    a bad version would stay in force because the better one is not yet good: capped steps toward a sharper pool are
+    all too timid, the more so the better they tell wins from losses, and only log-loss sees that they gain.
     """
     days = len(np.unique(recent.decided_day))
     found = calibration_of(draft, recent) if days >= config.veto_days_min else None
@@ -174,14 +176,16 @@ def judge_calibration(draft: Weights, in_force: Weights, recent: Events, config:
         return Verdict("calibration", True, f"not judged: {days} labelled days", {"days": days, "slope": None})
     low, high = config.calibration_slope
     reach = NORMAL_995 * found.slope_error
-    outside = found.slope + reach < low or found.slope - reach > high
-    current = calibration_of(in_force, recent)
-    off, off_now = _off(found.slope, low, high), _off(current.slope, low, high) if current else math.inf
-    reason = f"calibration slope {found.slope:.2f} +- {reach:.2f} over {days} days, allowed {low} to {high}"
-    if outside and off < off_now:
-        reason += "; nearer than the version in force"
     figures: dict[str, Figure] = {"days": days, "slope": found.slope, "slope_error": found.slope_error}
-    return Verdict("calibration", not outside or off < off_now, reason, figures)
+    reason = f"calibration slope {found.slope:.2f} +- {reach:.2f} over {days} days, allowed {low} to {high}"
+    if low <= found.slope + reach and found.slope - reach <= high:
+        return Verdict("calibration", True, reason, figures)
+    current = calibration_of(in_force, recent)
+    if current is None or _off(found.slope, low, high) <= _off(current.slope, low, high):
+        return Verdict("calibration", True, f"{reason}; no further off than the version in force", figures)
+    gains = daily_differences(theta_of(draft), theta_of(in_force), recent).sum() < 0
+    suffix = "; its log-loss is below that of the version in force" if gains else ""
+    return Verdict("calibration", bool(gains), reason + suffix, figures)
 
 
 def judge_accept_rate(
@@ -196,10 +200,10 @@ def judge_accept_rate(
     rate, rate_now = accept_rate(draft, recent, threshold_r), accept_rate(in_force, recent, threshold_r)
     off, off_now = _off(rate, low, high), _off(rate_now, low, high)
     reason = f"accept rate {100 * rate:.2f} % over {days} days, allowed {100 * low:g} to {100 * high:g} %"
-    if off > 0 and off < off_now:
-        reason += "; nearer than the version in force"
+    if off > 0 and off <= off_now:
+        reason += "; no further off than the version in force"
     figures: dict[str, Figure] = {"accept_rate": rate, "accept_rate_in_force": rate_now, "scans": len(recent)}
-    return Verdict("accept_rate", off == 0 or off < off_now, reason, figures)
+    return Verdict("accept_rate", off == 0 or off <= off_now, reason, figures)
 
 
 def expected_r(weights: Weights, events: Events) -> FloatArray:
