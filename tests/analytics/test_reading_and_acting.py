@@ -12,7 +12,6 @@ from django.conf import settings
 from django.contrib.auth.models import Group, User
 from pytest_django import Settings
 from rest_framework.authtoken.models import Token
-from rest_framework.response import Response
 from rest_framework.test import APIClient
 
 from alphapulse_site.models import JobRun
@@ -29,7 +28,7 @@ READS = (
 ACTS = ("/api/learning/trigger-daily", "/api/learning/trigger-weekly")
 
 
-def is_problem(answer: Response, status: int) -> bool:
+def is_problem(answer: Any, status: int) -> bool:
     body = answer.json()
     return (
         answer.status_code == status

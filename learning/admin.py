@@ -1,0 +1,125 @@
+"""Versions, the ledger and what rejections were worth, in the admin: to be read, and rolled back by hand."""
+
+import json
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from alphapulse_site.pages import choice_filter, recent_filter
+from learning.models import ActiveLearningState, LearningEvent, LearningState, RejectionLearningMetrics
+from learning.selectors import weights_from
+from learning.versions import VersionError, rollback
+from signals.admin import NOTHING, WHERE, LedgerAdmin, decision_links, table
+from signals.gates import REASONS
+from signals.heads import HEADS
+
+KindFilter = choice_filter("kind", "kind", lambda: LearningEvent.KINDS)
+GateFilter = choice_filter("reason", "reason", lambda: [(reason, reason) for reason in REASONS])
+
+
+def readable(document: Any) -> SafeString:
+    """JSON as people read it."""
+    return format_html("<pre>{}</pre>", json.dumps(document, indent=2, sort_keys=True))
+
+
+@admin.register(LearningState)
+class LearningStateAdmin(LedgerAdmin):
+    """Immutable versions; the one action puts an old content in force again, as a new version."""
+
+    list_display = ("state_type", "version", "status", "period", "effective_from", "event_count", "created_by", "notes")
+    list_filter = ("state_type", "status")
+    search_fields = ("period__exact", "hash__exact", "notes")
+    ordering = ("-created_at", "-version")
+    exclude = ("procedure", "content", "certificate", "metrics_before", "metrics_after")
+    readonly_fields = ("heads", "content_text", "metrics_text", "certificate_text")
+    actions = ("roll_back",)
+
+    @admin.display(description="weights")
+    def heads(self, state: LearningState) -> str:
+        if state.state_type != "head_weights":
+            return NOTHING
+        weights = weights_from(state.content)
+        lines = zip(weights.heads, weights.shares.tolist(), weights.beta.tolist(), strict=True)
+        return table(("head", "share", "beta"), lines)
+
+    @admin.display(description="content")
+    def content_text(self, state: LearningState) -> SafeString:
+        return readable(state.content)
+
+    @admin.display(description="metrics on unseen outcomes, before and after")
+    def metrics_text(self, state: LearningState) -> SafeString:
+        return readable({"before": state.metrics_before, "after": state.metrics_after})
+
+    @admin.display(description="certificate")
+    def certificate_text(self, state: LearningState) -> SafeString:
+        return readable(state.certificate)
+
+    def has_roll_back_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.is_superuser)
+
+    @admin.action(description="Put this version's content in force again", permissions=["roll_back"])
+    def roll_back(self, request: HttpRequest, chosen: QuerySet[LearningState]) -> None:
+        if chosen.count() != 1:
+            self.message_user(request, "Choose exactly one version to go back to.", messages.ERROR)
+            return
+        old = chosen.get()
+        try:
+            made = rollback(state_type=old.state_type, version=old.version, by=request.user.get_username())
+        except VersionError as error:
+            self.message_user(request, str(error), messages.ERROR)
+            return
+        self.message_user(request, f"{made} says what version {old.version} said, from {made.effective_from} on.")
+
+
+@admin.register(ActiveLearningState)
+class ActiveLearningStateAdmin(LedgerAdmin):
+    list_display = ("state_type", "state", "effective_from")
+    list_select_related = ("state",)
+
+
+@admin.register(LearningEvent)
+class LearningEventAdmin(LedgerAdmin):
+    list_display = (
+        "sequence",
+        "kind",
+        "symbol",
+        "decided_at",
+        "side",
+        "is_signal",
+        "net_r",
+        "mirror_net_r",
+        "market_at",
+    )
+    list_filter = (KindFilter, recent_filter("market_at", "recorded (market time)"), *WHERE)
+    search_fields = ("sequence__exact", "scan_id__exact", "symbol__exact")
+    ordering = ("-sequence",)
+    exclude = ("evidence", "detail")
+    readonly_fields = ("votes", "detail_text", "related")
+
+    @admin.display(description="evidence of the heads toward up")
+    def votes(self, event: LearningEvent) -> SafeString:
+        return table(("head", "log-odds"), zip((head.name for head in HEADS), event.evidence or [], strict=False))
+
+    @admin.display(description="detail")
+    def detail_text(self, event: LearningEvent) -> SafeString:
+        return readable(event.detail)
+
+    @admin.display(description="the decision")
+    def related(self, event: LearningEvent) -> str:
+        return decision_links(event.scan_id)
+
+
+@admin.register(RejectionLearningMetrics)
+class RejectionLearningMetricsAdmin(LedgerAdmin):
+    list_display = ("day", "timeframe", "reason", "shadows", "good", "missed", "neutral", "void", "mean_net_r")
+    list_filter = (GateFilter, WHERE[1])
+    ordering = ("-day", "timeframe", "reason")
+
+    @admin.display(description="mean net R")
+    def mean_net_r(self, row: RejectionLearningMetrics) -> float | None:
+        valued = row.shadows - row.void
+        return round(row.sum_net_r / valued, 4) if valued else None
