@@ -3,7 +3,6 @@
 import os
 import signal
 import sys
-from pathlib import Path
 from types import FrameType
 
 from django.conf import settings
@@ -113,7 +112,7 @@ def where_to_look(options: Options) -> str:
             f"  admin     {web}/admin/ ({OPERATOR})",
             f"  flower    http://127.0.0.1:{options.flower_port}/ ({OPERATOR}, password in {password_file(options)})",
             f"  logs      {options.places.logs}{os.sep}*.log",
-            f"  health    {Path(sys.executable).name} manage.py doctor",
+            f"  health    ALPHAPULSE_DATA='{options.places.root}' {sys.executable} manage.py doctor",
             "",
             "Ctrl-C stops everything.",
         ]

@@ -86,6 +86,8 @@ def only_one(places: Places) -> Iterator[None]:
                 f"AlphaPulse already runs on {places.root} (process {lock.read().strip()}). "
                 "Stop that one first, or choose another --data and --port."
             ) from error
+        # A forked child shares the lock, and would go on holding it after our death.
+        os.register_at_fork(after_in_child=lock.close)
         lock.truncate(0)
         lock.write(f"{os.getpid()}\n")
         lock.flush()

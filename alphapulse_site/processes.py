@@ -4,19 +4,25 @@ import logging
 import os
 import re
 import signal
+import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
+from typing import Any
 
 import honcho.manager
 import psutil
 from honcho.environ import parse_procfile
 from honcho.manager import Manager
 from honcho.printer import Message
+from honcho.process import Process
 
 # A worker may finish its task before it goes (worker_soft_shutdown_timeout), so honcho must not lose patience first.
 SECONDS_TO_STOP = 30
+KEEPER_SECONDS = 1
 LOG_BYTES = 10_000_000
 # Children carry the data directory in this variable, so that a later start knows the leftovers of a killed one.
 OWNER = "ALPHAPULSE_UP"
@@ -127,6 +133,26 @@ class _LeadersOnly:
             return
 
 
+class _KeptProcess(Process):
+    """honcho keeps each command by a fork of ours; if we are killed, that keeper ends its command."""
+
+    def run(self, events: Any = None, ignore_signals: bool = False) -> None:
+        threading.Thread(target=self._follow, args=(os.getppid(),), daemon=True).start()
+        super().run(events, ignore_signals)
+
+    def _follow(self, parent: int) -> None:
+        while os.getppid() == parent:
+            time.sleep(KEEPER_SECONDS)
+        child: subprocess.Popen[bytes] = self._child
+        child.terminate()
+        try:
+            child.wait(timeout=SECONDS_TO_STOP)
+        except subprocess.TimeoutExpired:
+            os.killpg(child.pid, signal.SIGKILL)
+        # At once: an ordinary exit would wait for somebody to read what this process still has to tell.
+        os._exit(1)
+
+
 class ProcessGroup(Manager):
     """honcho's manager with our printer, our patience, and a call when all processes have been started."""
 
@@ -134,6 +160,7 @@ class ProcessGroup(Manager):
         super().__init__(printer)
         honcho.manager.KILL_WAIT = SECONDS_TO_STOP
         self._procmgr = _LeadersOnly()
+        self._process_ctor = _KeptProcess
         self._when_started = when_started
 
     def _start(self) -> None:

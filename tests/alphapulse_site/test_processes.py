@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import psutil
@@ -87,6 +88,20 @@ def test_what_a_killed_run_left_behind_is_ended_and_others_are_not(tmp_path: Pat
     assert psutil.Process(theirs.pid).is_running()
     theirs.kill()
     theirs.wait()
+
+
+def test_processes_end_when_their_parent_is_killed(tmp_path: Path) -> None:
+    script = textwrap.dedent(GROUP).replace("echo 'about to fail'; exit 3", "exec sleep 60")
+    parent = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], cwd=ROOT, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while len(children := psutil.Process(parent.pid).children(recursive=True)) < 4 and time.monotonic() < deadline:
+        time.sleep(0.1)
+
+    parent.kill()
+    parent.wait()
+
+    gone, alive = psutil.wait_procs(children, timeout=20)
+    assert (len(gone), alive) == (4, [])
 
 
 @pytest.fixture(scope="module")

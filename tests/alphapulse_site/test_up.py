@@ -103,6 +103,21 @@ def test_the_data_is_free_again_when_its_owner_has_gone(places: Places) -> None:
         assert owner == f"{os.getpid()}\n"
 
 
+def test_a_forked_child_does_not_keep_the_data_from_the_next_start(places: Places) -> None:
+    places.root.mkdir()
+    with only_one(places):
+        child = os.fork()
+        if child == 0:
+            time.sleep(30)
+            os._exit(0)
+    with only_one(places):
+        owner = (places.root / "up.lock").read_text(encoding="utf-8")
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+
+    assert owner == f"{os.getpid()}\n"
+
+
 def test_data_of_another_postgres_is_refused_and_kept(places: Places) -> None:
     places.postgres.mkdir(parents=True)
     (places.postgres / "PG_VERSION").write_text("15\n", encoding="utf-8")
