@@ -155,7 +155,7 @@ def top_win_rate(score: FloatArray, posterior: FloatArray) -> float:
 
 @dataclass
 class Yardstick:
-    """Win rates of equal weights and of the oracle in one regime of a world, and the scale between them."""
+    """Win rates of equal weights and of the oracle (the best possible weights) in one regime of a world."""
 
     scans: Scans
     equal: float
@@ -164,17 +164,17 @@ class Yardstick:
     @classmethod
     def of(cls, world: World, day: int, count: int) -> "Yardstick":
         scans = world.reference(day, count)
-        best = np.log(scans.posterior / (1 - scans.posterior))
-        if world.kind == "B":  # nobody hears more than the words: the oracle is the best linear pool of those
-            best = scans.evidence @ best_linear(scans)
         equal = top_win_rate(scans.evidence.sum(axis=1), scans.posterior)
-        return cls(scans, equal, top_win_rate(best, scans.posterior))
+        best = top_win_rate(scans.evidence @ best_weights(scans), scans.posterior)
+        return cls(scans, equal, best)
 
     def win_rate(self, beta: FloatArray) -> float:
         return top_win_rate(self.scans.evidence @ beta, self.scans.posterior)
 
     def share(self, beta: FloatArray) -> float:
-        """Share of the oracle's gain over equal weights that these weights reach."""
+        """Share of the oracle's gain over equal weights that these weights reach; NaN where there is none to gain."""
+        if self.oracle == self.equal:
+            return float("nan")
         return (self.win_rate(beta) - self.equal) / (self.oracle - self.equal)
 
     def log_loss(self, beta: FloatArray, bias: float) -> float:
@@ -183,8 +183,8 @@ class Yardstick:
         return float((chance * np.logaddexp(0, -margin) + (1 - chance) * np.logaddexp(0, margin)).mean())
 
 
-def best_linear(scans: Scans) -> FloatArray:
-    """The static logistic fit to the true posteriors, by Newton's method."""
+def best_weights(scans: Scans) -> FloatArray:
+    """The weights fitted to the true posteriors themselves, by Newton's method."""
     beta = np.zeros(scans.evidence.shape[1])
     for _ in range(25):
         chance = 1 / (1 + np.exp(-(scans.evidence @ beta)))
