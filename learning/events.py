@@ -86,7 +86,8 @@ def make_events(
     count = len(votes)
     if votes.ndim != 2:
         raise ValueError("learning events: evidence must have the shape (events, heads)")
-    _refuse(~np.isfinite(votes).all(axis=1), key, "evidence is NaN or infinite; void or repair it before it is learned")
+    broken = np.asarray(~np.isfinite(votes).all(axis=1))
+    _refuse(broken, key, "evidence is NaN or infinite; void or repair it before it is learned")
     long, short = _flags(won_long, count), _flags(won_short, count)
     days = _integers(decided_day, count)
     events = Events(
