@@ -12,7 +12,7 @@ BIN := .venv/bin
 
 help:
 	@echo "make setup   the virtual environment with everything in it"
-	@echo "make run     the whole system [PORT=8000] [SPEED=60] [MARKET=auto] [DATA=var]"
+	@echo "make run     the whole system [PORT=8000] [SPEED=60] [MARKET=auto] [DATA=var] [FLOWER_PORT=5555]"
 	@echo "make test    all tests, on servers of their own"
 	@echo "make lint    ruff and mypy"
 	@echo "make bench   the benchmarks"

@@ -103,6 +103,12 @@ def password_file(options: Options) -> Path:
 
 
 def _clock(options: Options) -> str:
+    earlier = MarketClock.objects.filter(closed_until__isnull=False).first()
+    if earlier is not None and earlier.detail != options.recording.name:
+        raise RefusalError(
+            f"{options.places.root} follows the recording {earlier.detail!r}, not {options.recording.name!r}; "
+            "nothing was changed. Choose another --data for this one."
+        )
     set_market_clock(mode=MarketClock.Mode.RECORDING, speed=options.speed, detail=options.recording.name)
     now = market_now()
     place = f"at {now:%Y-%m-%d %H:%M} UTC" if now else "at its start"
@@ -111,6 +117,8 @@ def _clock(options: Options) -> str:
 
 def _history(options: Options) -> str:
     """Import the recording's first part. Named, not imported: the frame lies below the apps, as in the schedule."""
+    if now := market_now():  # the import sets the clock when it is complete
+        return f"0 now, the history was imported before; played to {now:%Y-%m-%d %H:%M} UTC"
     report = import_string("ingestion.recording.import_history")(options.recording)
     return f"{report['inserted']:,} now, {report['unchanged']:,} before, {report['symbols']} symbols to {report['end']}"
 

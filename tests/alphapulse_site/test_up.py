@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,9 @@ from pytest_django.fixtures import Settings
 from rich.console import Console
 
 from alphapulse_site.checklist import Checklist
+from alphapulse_site.clock import advance_market_clock, set_market_clock
 from alphapulse_site.embedded import Places
+from alphapulse_site.models import MarketClock
 from alphapulse_site.preflight import RefusalError, only_one
 from alphapulse_site.preparation import STEPS, Options, prepare
 
@@ -156,6 +159,19 @@ def test_a_database_of_a_newer_program_is_refused(places: Places) -> None:
         )
 
 
+@pytest.mark.django_db
+def test_data_of_another_recording_is_refused_and_its_clock_kept(places: Places) -> None:
+    set_market_clock(mode=MarketClock.Mode.RECORDING, speed=60, detail="another")
+    advance_market_clock(datetime(2021, 7, 1, tzinfo=UTC))
+
+    with pytest.raises(RefusalError, match="follows the recording 'another'"):
+        prepare(
+            Options("recording", 99, 8000), Checklist(Console()), [step for step in STEPS if step[0] == "market clock"]
+        )
+
+    assert MarketClock.objects.get().speed == 60
+
+
 @pytest.mark.parametrize("options", [["--speed", "0"], ["--speed", "nan"], ["--port", "70000"], ["--market", "moon"]])
 def test_nonsense_in_an_option_is_refused(places: Places, options: list[str]) -> None:
     assert options[0] in refusal(*options)
@@ -182,7 +198,7 @@ def test_the_whole_system_comes_up_stops_and_resumes(tmp_path: Path, outside: di
     assert re.search(r"password \S{20} \(shown once", first)
     assert re.search(r"candles imported: [\d,]{4,} now, 0 before", first)
     assert "shown once" not in second
-    assert re.search(r"candles imported: 0 now, [\d,]{4,} before", second)
+    assert "candles imported: 0 now" in second
     assert re.search(r"learning coordinator initialised: version \d+, of an earlier start", second)
     assert not (tmp_path / "data" / "postgres" / "postmaster.pid").exists()
 
