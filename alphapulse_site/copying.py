@@ -9,9 +9,8 @@ from typing import Any
 from uuid import UUID
 
 import psycopg2.extras
-from psycopg2.extensions import Binary
-
 from django.db import connection, models, transaction
+from psycopg2.extensions import Binary
 
 CHUNK = 20_000
 

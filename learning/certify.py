@@ -21,8 +21,8 @@ from signals.heads import HEADS
 from signals.models import RejectedSignal, ScanClose, ScanHistory, Signal, TrackedDecision
 from signals.mood_feed import feed_name
 from signals.rows import scan_rows, set_mirror_outcome, set_outcome, to_ms, to_time, tracked_rows
-from signals.selectors import past_signals
 from signals.scan import decisions_digest
+from signals.selectors import past_signals
 from signals.version import Version
 
 COMPARED = tuple(
@@ -101,7 +101,8 @@ def _stored_ids(timeframe: Timeframe, first: datetime, last: datetime) -> list[U
     scans = ScanHistory.objects.filter(
         timeframe=timeframe.name, close_time__gte=first, close_time__lte=last, scan_id__isnull=False
     )
-    return list(scans.order_by("close_time", "symbol").values_list("scan_id", flat=True))
+    found = scans.order_by("close_time", "symbol").values_list("scan_id", flat=True)
+    return [scan_id for scan_id in found if scan_id is not None]
 
 
 def _versions(rows: list[ScanClose]) -> dict[int, Version]:

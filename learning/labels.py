@@ -11,7 +11,6 @@ from ingestion.timeframes import IntArray
 from learning.calendar import DAY_MS, EFFECTIVE_AFTER_MS, HOUR_MS
 from learning.events import Events, make_events
 
-
 # A shadow within this many R of zero was neither a good rejection nor a missed opportunity.
 NEUTRAL_R = 0.1
 

@@ -1,10 +1,10 @@
-"""The ledger: append-only, dense, hash-chained; each resolved decision once. UPDATE and DELETE are refused by triggers."""
+"""The ledger: append-only, dense, hash-chained; each resolved decision once. Triggers refuse UPDATE and DELETE."""
 
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from django.db import connection, transaction
@@ -21,6 +21,8 @@ from signals.models import RejectedSignal, ScanHistory, Signal, TrackedDecision
 from signals.rows import to_ms, to_time
 from signals.scan import Rules
 from signals.selectors import ended_by
+
+Column = TypeVar("Column")
 
 GENESIS = "0" * 64
 APPEND_LOCK = lock_key("learning.ledger")
@@ -124,24 +126,31 @@ def outcome_row(label: Label, timeframe: Timeframe, at: datetime) -> LearningEve
 def label_from(row: LearningEvent) -> Label:
     """The label that `outcome_row` wrote, every bit kept."""
     return Label(
-        scan_id=row.scan_id,  # type: ignore[arg-type]
+        scan_id=_there(row.scan_id),
         symbol=row.symbol,
-        decided_ms=to_ms(row.decided_at),  # type: ignore[arg-type]
-        expires_ms=to_ms(row.matured_at),  # type: ignore[arg-type]
-        ended_ms=to_ms(row.ended_at),  # type: ignore[arg-type]
-        side=row.side,  # type: ignore[arg-type]
+        decided_ms=to_ms(_there(row.decided_at)),
+        expires_ms=to_ms(_there(row.matured_at)),
+        ended_ms=to_ms(_there(row.ended_at)),
+        side=_there(row.side),
         is_signal=bool(row.is_signal),
         is_eligible=bool(row.is_eligible),
         is_void=bool(row.is_void),
         evidence=tuple(row.evidence or ()),
-        win_probability=row.win_probability,  # type: ignore[arg-type]
-        expected_r=row.expected_r,  # type: ignore[arg-type]
-        cost_r=row.cost_r,  # type: ignore[arg-type]
+        win_probability=_there(row.win_probability),
+        expected_r=_there(row.expected_r),
+        cost_r=_there(row.cost_r),
         net_r=row.net_r,
         mirror_net_r=row.mirror_net_r,
-        uniqueness=row.uniqueness,  # type: ignore[arg-type]
-        weight_version=row.weight_version,  # type: ignore[arg-type]
+        uniqueness=_there(row.uniqueness),
+        weight_version=_there(row.weight_version),
     )
+
+
+def _there(value: Column | None) -> Column:
+    """The value of a column that every outcome fills, and other kinds of events leave empty."""
+    if value is None:
+        raise ValueError("an outcome in the ledger lacks a column; restore the database from a backup")
+    return value
 
 
 def labels_of(decisions: Sequence[TrackedDecision], timeframe: Timeframe, until: datetime, rules: Rules) -> list[Label]:
@@ -177,7 +186,7 @@ def _spans(timeframe: Timeframe, since: datetime, until: datetime) -> dict[str, 
 def _label(decision: TrackedDecision, scan: ScanHistory, spans: dict[str, IntArray], rules: Rules) -> Label:
     void = decision.outcome == "void"
     start_ms = to_ms(decision.opened_at)
-    end_ms = to_ms(max(decision.exit_at, decision.mirror_exit_at))  # type: ignore[type-var]
+    end_ms = max(to_ms(at) for at in (decision.exit_at, decision.mirror_exit_at) if at is not None)
     votes = evidence(np.array(scan.directions, dtype=np.int8), np.array(scan.probabilities), np.array(scan.confidences))
     return Label(
         scan_id=decision.scan_id,

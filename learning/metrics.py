@@ -1,12 +1,12 @@
 """What each reason's rejections were worth, day by day, counted once all of the day's shadows have matured."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 from django.db.models import Count, F, Max, Q, Sum
 
 from ingestion.timeframes import Timeframe
-from learning.models import RejectionLearningMetrics
 from learning.labels import NEUTRAL_R
+from learning.models import RejectionLearningMetrics
 from signals.models import RejectedSignal, Signal
 
 GOOD = Q(net_r__lt=-NEUTRAL_R)
@@ -26,7 +26,7 @@ def store_rejection_metrics(*, timeframe: Timeframe, until: datetime) -> int:
     return added
 
 
-def _store_day(timeframe: Timeframe, day: object) -> int:
+def _store_day(timeframe: Timeframe, day: date) -> int:
     of_day = {"timeframe": timeframe.name, "opened_at__date": day}
     signals = Signal.objects.filter(**of_day, net_r__isnull=False).aggregate(count=Count("id"), total=Sum("net_r"))
     by_reason = (

@@ -6,7 +6,7 @@ from learning.calendar import DAILY, WEEK_MS, DueJob, in_effect_by
 from learning.config import Config
 from learning.daily import teach_night
 from learning.labels import Label
-from learning.lessons import Lesson, Memory, ScanFigure, born_version
+from learning.lessons import Lesson, Memory, ScanFigure, VersionDraft, born_version
 from learning.walk import Walk
 from learning.weekly import teach_week
 from signals.gates import SYMBOL_GATES
@@ -50,10 +50,15 @@ class School:
         for draft in lesson.drafts:
             self._last_numbers[draft.state_type] += 1
             if draft.takes_effect:
-                number = {f"{'weight' if draft.weights else 'threshold'}_version": self._last_numbers[draft.state_type]}
-                self._version = replace(
-                    self._version, weights=lesson.memory.weights, thresholds=lesson.memory.thresholds, **number
-                )
+                self._put_in_force(draft, lesson.memory)
+
+    def _put_in_force(self, draft: VersionDraft, memory: Memory) -> None:
+        number = self._last_numbers[draft.state_type]
+        version = replace(self._version, weights=memory.weights, thresholds=memory.thresholds)
+        if draft.weights is None:
+            self._version = replace(version, threshold_version=number)
+        else:
+            self._version = replace(version, weight_version=number)
 
 
 def scan_figures(walk: Walk, cut_off_ms: int) -> list[ScanFigure]:

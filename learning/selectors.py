@@ -78,6 +78,8 @@ def version_for(close: datetime, *, tried_since: datetime) -> Version | None:
 
 def version_of(row: ScanClose) -> Version:
     """The version that was fixed when the close was opened."""
+    if row.weight_version is None or row.threshold_version is None:
+        raise ValueError(f"the close {row} has no versions yet; open it before it is looked at or decided")
     weights = LearningState.objects.get(state_type="head_weights", version=row.weight_version)
     thresholds = LearningState.objects.get(state_type="thresholds", version=row.threshold_version)
     return _version(weights, thresholds, waited_too_long=row.waited_too_long)

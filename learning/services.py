@@ -1,4 +1,4 @@
-"""The jobs against the database: the lessons of `daily` and `weekly`, taken once a period and stored with their proof."""
+"""The jobs against the database: the lessons of `daily` and `weekly`, taken once a period, stored with their proof."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -64,15 +64,15 @@ def create_version(
         row.hash = version_hash(row, parent.hash if parent else "")
         row.save(force_insert=True)
         if row.effective_from is not None:
-            _put_in_force(row)
+            _put_in_force(row, row.effective_from)
     return row
 
 
-def _put_in_force(row: LearningState) -> None:
+def _put_in_force(row: LearningState, effective_from: datetime) -> None:
     in_force = LearningState.objects.filter(state_type=row.state_type, status="active").exclude(pk=row.pk)
     in_force.update(status="rolled_back" if row.created_by.startswith("rollback") else "archived")
     ActiveLearningState.objects.update_or_create(
-        state_type=row.state_type, defaults={"state": row, "effective_from": row.effective_from}
+        state_type=row.state_type, defaults={"state": row, "effective_from": effective_from}
     )
 
 
@@ -139,7 +139,8 @@ def verify_chain() -> list[str]:
 
 
 def _broken_versions() -> list[str]:
-    problems, parents = [], {}
+    problems: list[str] = []
+    parents: dict[str, str] = {}
     for row in LearningState.objects.order_by("state_type", "version"):
         if version_hash(row, parents.get(row.state_type, "")) != row.hash:
             problems.append(f"{row} does not have the hash of its content; restore the database from a backup")

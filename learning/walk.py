@@ -60,7 +60,7 @@ class Walk:
     past: list[PastSignal] = field(default_factory=list)
     closes: list[Decided] = field(default_factory=list)
     _labelled: int = 0
-    _open: list[tuple[Decided, int]] = field(default_factory=list)
+    _open: list[tuple[Decided, int, Followed]] = field(default_factory=list)
     _spans: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
 
     def step(self, judged: Judged, version: Version) -> Decided:
@@ -93,7 +93,7 @@ class Walk:
         for row, followed in enumerate(decided.followed):
             if followed is None:
                 continue
-            self._open.append((decided, row))
+            self._open.append((decided, row, followed))
             end_ms = max(
                 side.exit_ms if side else followed.order.expires_ms for side in (followed.touch, followed.mirror)
             )
@@ -104,14 +104,15 @@ class Walk:
 
     def labels_until(self, at_ms: int) -> list[Label]:
         """The leans that ended by `at_ms` and were not given before, as the ledger would hold them."""
-        ended = [(decided, row) for decided, row in self._open if decided.followed[row].ended_by(at_ms)]  # type: ignore[union-attr]
-        self._open = [(decided, row) for decided, row in self._open if not decided.followed[row].ended_by(at_ms)]  # type: ignore[union-attr]
+        ended = [entry for entry in self._open if entry[2].ended_by(at_ms)]
+        self._open = [entry for entry in self._open if not entry[2].ended_by(at_ms)]
         spans = {symbol: np.array(known, dtype=np.int64).T for symbol, known in self._spans.items()}
-        return [self._label(decided, row, spans) for decided, row in ended]
+        return [self._label(*entry, spans) for entry in ended]
 
-    def _label(self, decided: Decided, row: int, spans: Mapping[str, IntArray]) -> Label:
-        decisions, followed = decided.decisions, decided.followed[row]
-        assert followed is not None and followed.touch is not None and followed.mirror is not None
+    def _label(self, decided: Decided, row: int, followed: Followed, spans: Mapping[str, IntArray]) -> Label:
+        decisions = decided.decisions
+        if followed.touch is None or followed.mirror is None:
+            raise ValueError("a label needs both sides of its bracket; wait until ended_by() is true")
         symbol, void = str(decisions.symbol[row]), _is_void(followed)
         end_ms = max(followed.touch.exit_ms, followed.mirror.exit_ms)
         votes = evidence(decisions.direction[row], decisions.probability[row], decisions.confidence[row])
@@ -123,7 +124,9 @@ class Walk:
             ended_ms=end_ms,
             side=followed.order.side,
             is_signal=bool(decisions.reason[row] == ""),
-            is_eligible=bool(decisions.passed[row, 0] and has_quorum(decisions.direction[row : row + 1], self.rules.gates)),
+            is_eligible=bool(
+                decisions.passed[row, 0] and has_quorum(decisions.direction[row : row + 1], self.rules.gates)
+            ),
             is_void=void or followed.touch.missing_minutes > 0 or followed.mirror.missing_minutes > 0,
             evidence=tuple(votes.tolist()),
             win_probability=float(decisions.win_probability[row]),

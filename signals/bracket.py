@@ -1,4 +1,4 @@
-"""The bracket: stop, target and time limit of a lean, fixed at the decision, the same for a signal and a shadow. Pure."""
+"""The bracket: stop, target and time limit of a lean, fixed at the decision, alike for signal and shadow. Pure."""
 
 from dataclasses import dataclass
 

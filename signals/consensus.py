@@ -53,7 +53,8 @@ def evidence(direction: SideArray, probability: FloatArray, confidence: FloatArr
     stated = np.where(awake, probability, 0.5)
     log_odds = np.log(stated / (1 - stated))
     weighed = direction * np.where(awake, confidence, 0.0) * log_odds
-    return np.clip(weighed, -EVIDENCE_CAP, EVIDENCE_CAP)
+    capped: FloatArray = np.clip(weighed, -EVIDENCE_CAP, EVIDENCE_CAP)
+    return capped
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,8 @@ class Pooled:
 def win_probability(weights: Weights, log_odds: FloatArray, side: SideArray) -> FloatArray:
     """P(the side's bracket wins net of costs) = sigmoid(a_side + side g); shapes (n,)."""
     intercept = np.where(side > 0, weights.bias[0], weights.bias[1])
-    return 1 / (1 + np.exp(-(intercept + side * log_odds)))
+    chance: FloatArray = 1 / (1 + np.exp(-(intercept + side * log_odds)))
+    return chance
 
 
 def pool(weights: Weights, votes: FloatArray) -> Pooled:

@@ -1,4 +1,4 @@
-"""The gates between a lean and a signal: each gives a verdict and a margin, all are asked even after a refusal. Pure."""
+"""The gates between a lean and a signal: each gives a verdict and a margin, all are asked after a refusal too. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -83,12 +83,14 @@ def quality_margin(expected_r: FloatArray, thresholds: Thresholds) -> FloatArray
 
 def agreeing_heads(direction: SideArray, lean: SideArray) -> npt.NDArray[np.int64]:
     """How many heads (n, H) vote for the lean's side (n,)."""
-    return ((direction == lean[:, None]) & (lean != 0)[:, None]).sum(axis=1)
+    agreeing: npt.NDArray[np.int64] = ((direction == lean[:, None]) & (lean != 0)[:, None]).sum(axis=1)
+    return agreeing
 
 
 def has_quorum(direction: SideArray, rules: GateRules) -> npt.NDArray[np.bool_]:
     """Whether enough heads (n, H) vote for one and the same side, whatever the weights make of it."""
-    return np.maximum((direction > 0).sum(axis=1), (direction < 0).sum(axis=1)) >= rules.min_heads
+    most: npt.NDArray[np.int64] = np.maximum((direction > 0).sum(axis=1), (direction < 0).sum(axis=1))
+    return most >= rules.min_heads
 
 
 class Book:

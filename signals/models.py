@@ -126,7 +126,7 @@ class TrackedDecision(models.Model):
         abstract = True
 
     def __str__(self) -> str:
-        return f"{self.symbol} {self.get_direction_display()} {self.opened_at:%Y-%m-%d %H:%M}"  # type: ignore[attr-defined]
+        return f"{self.symbol} {self.get_direction_display()} {self.opened_at:%Y-%m-%d %H:%M}"
 
     @property
     def is_open(self) -> bool:

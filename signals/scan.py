@@ -100,10 +100,10 @@ class Decisions(Judged):
 
 def frames_between(minutes: Candles, timeframe: Timeframe, first_ms: int, last_ms: int) -> dict[int, Frame]:
     """Anchored frames by block for bars that open in [first_ms, last_ms]; `minutes` may hold more on either side."""
-    blocks = range(int(timeframe.block_of(np.int64(first_ms))), int(timeframe.block_of(np.int64(last_ms))) + 1)
+    first, last = timeframe.block_of(np.array([first_ms, last_ms])).tolist()
     end_ms = last_ms + timeframe.ms
     frames = {}
-    for block in blocks:
+    for block in range(first, last + 1):
         start_ms = timeframe.window_start_ms(block)
         stop_ms = min(start_ms + 2 * timeframe.block * timeframe.ms, end_ms)
         frames[block] = Frame(timeframe, resample(minutes.between(start_ms, stop_ms), timeframe))
@@ -114,7 +114,7 @@ def history_start_ms(timeframe: Timeframe, first_close_ms: int) -> int:
     """Open time (ms) of the earliest 1m candle that a scan closing at `first_close_ms` can read."""
     used = [timeframe, *(TIMEFRAMES[name] for name in CONTEXT if TIMEFRAMES[name].minutes > timeframe.minutes)]
     return min(
-        each.window_start_ms(int(each.block_of(np.int64(each.last_closed_open_ms(first_close_ms))))) for each in used
+        each.window_start_ms(int(each.block_of(np.array(each.last_closed_open_ms(first_close_ms))))) for each in used
     )
 
 
@@ -192,7 +192,7 @@ def _input_digests(segment: Segment, cache: DigestCache) -> list[bytes]:
         for frame in window.context.values()
     ]
     feeds = np.column_stack(
-        [canonical(values[segment.rows]) for values in window.feeds.values()] or [segment.rows * 0.0]
+        [canonical(values[segment.rows]) for values in window.feeds.values()] or [np.zeros(len(segment.rows))]
     )
     digests = []
     for place_, row in enumerate(segment.rows):

@@ -48,7 +48,8 @@ class Votes:
 
     @property
     def awake(self) -> npt.NDArray[np.bool_]:
-        return self.direction != 0
+        awake: npt.NDArray[np.bool_] = self.direction != 0
+        return awake
 
 
 class Head(Protocol):

@@ -43,8 +43,8 @@ def aroon_down(high: FloatArray, low: FloatArray) -> FloatArray:
 
 def ppo_line(close: FloatArray) -> FloatArray:
     """EMA 12 over EMA 26, less one, in percent, shape (n,): the MACD without a price unit (TA-Lib PPO)."""
-    # Said outright, since the default was a simple average for years; the stubs forget to export the name.
-    return talib.PPO(close, 12, 26, talib.MA_Type.EMA)  # type: ignore[attr-defined]
+    # Said outright, since the default was a simple average for years.
+    return talib.PPO(close, 12, 26, talib.MA_Type.EMA)
 
 
 def ppo_signal(close: FloatArray) -> FloatArray:

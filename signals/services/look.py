@@ -106,6 +106,8 @@ def look_chunk(*, close: datetime, chunk: int, version: Version) -> bool:
     """Write the scans of one chunk of symbols, once; True when it was the last chunk of the close."""
     timeframe = scan_timeframe()
     row = ScanClose.objects.get(timeframe=timeframe.name, close_time=close)
+    if row.chunks is None:
+        raise ValueError(f"the close {row} has no chunks yet; open it before it is looked at")
     if chunk not in row.looked:
         looks = looks_at(timeframe, close, row.chunks[chunk])
         judged = judge(looks, version.weights, version.thresholds, rules())

@@ -5,6 +5,7 @@ from datetime import datetime
 from itertools import groupby
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from ingestion.candles import load_candles
 from ingestion.selectors import known_until
@@ -65,8 +66,8 @@ def _follow(model: type[TrackedDecision], decision: TrackedDecision, minutes: Ca
     return False
 
 
-def _note_entry(rows: object, decision: TrackedDecision, minutes: Candles, costs: Costs) -> None:
+def _note_entry(rows: QuerySet[TrackedDecision], decision: TrackedDecision, minutes: Candles, costs: Costs) -> None:
     """The price the bracket was entered at, known as soon as its first minute has opened."""
     entered = minutes.between(to_ms(decision.opened_at), to_ms(decision.opened_at) + 1)
     if len(entered):
-        rows.filter(entry=None).update(entry=float(entered.open[0]) * (1 + decision.direction * costs.slippage))  # type: ignore[attr-defined]
+        rows.filter(entry=None).update(entry=float(entered.open[0]) * (1 + decision.direction * costs.slippage))

@@ -1,5 +1,7 @@
 """The running system and a replay of the same candles make the same decisions, bit for bit."""
 
+from uuid import UUID
+
 import pytest
 
 from ingestion.timeframes import MINUTE_MS, TIMEFRAMES
@@ -9,7 +11,7 @@ from learning.replay import Replayed, digest_of, replay
 from learning.school import School
 from learning.versions import verify_chain
 from signals.models import RejectedSignal, ScanHistory, Signal
-from signals.rows import to_ms
+from signals.rows import to_ms, to_time
 from signals.scan import Rules, decisions_digest
 from tests.learning.conftest import LIVED_UNTIL, QUARTER, Lived
 
@@ -30,24 +32,30 @@ def replayed(lived: Lived) -> tuple[School, Replayed]:
     return school, done
 
 
+def stored_ids(until_ms: int) -> list[UUID]:
+    """Ids of the decided scans that closed by then, in the order of a digest."""
+    stored = ScanHistory.objects.filter(close_time__lte=to_time(until_ms)).order_by("close_time", "symbol")
+    return [scan_id for scan_id in stored.values_list("scan_id", flat=True) if scan_id is not None]
+
+
 def test_live_decisions_have_the_digest_of_a_replay(lived: Lived) -> None:
     _, done = replayed(lived)
 
-    stored = ScanHistory.objects.order_by("close_time", "symbol").values_list("scan_id", flat=True)
+    stored = stored_ids(until_ms=to_ms(LIVED_UNTIL))
 
     assert len(stored) == sum(len(decided.decisions) for decided in done.walk.closes)
-    assert decisions_digest(list(stored)) == digest_of(done.walk.closes)
+    assert decisions_digest(stored) == digest_of(done.walk.closes)
 
 
 def test_live_learned_the_versions_that_a_replay_learns(lived: Lived) -> None:
     school, _ = replayed(lived)
 
-    drafts = [draft for lesson in school.lessons for draft in lesson.drafts if draft.weights]
+    drafts = [draft.weights for lesson in school.lessons for draft in lesson.drafts if draft.weights]
     stored = LearningState.objects.filter(state_type="head_weights", version__gt=1).order_by("version")
 
     told = {lesson.job.period: lesson.memory.procedure.digest for lesson in school.lessons}
-    assert [row.content["beta"] for row in stored][: len(drafts)] == [draft.weights.beta.tolist() for draft in drafts]
-    assert [row.content["bias"] for row in stored][: len(drafts)] == [draft.weights.bias.tolist() for draft in drafts]
+    assert [row.content["beta"] for row in stored][: len(drafts)] == [draft.beta.tolist() for draft in drafts]
+    assert [row.content["bias"] for row in stored][: len(drafts)] == [draft.bias.tolist() for draft in drafts]
     assert {"2021-06-15", "2021-06-16", "2021-06-17"} == set(told)
 
 
@@ -60,7 +68,7 @@ def test_certify_finds_no_difference(lived: Lived) -> None:
 
 
 def test_certify_notices_a_changed_bit(lived: Lived) -> None:
-    row = ScanHistory.objects.filter(lean=1).order_by("close_time").first()
+    row = ScanHistory.objects.filter(lean=1).earliest("close_time")
     chosen = ScanHistory.objects.filter(symbol=row.symbol, timeframe=row.timeframe, close_time=row.close_time)
     chosen.update(log_odds=row.log_odds * (1 + 2**-52))
 
@@ -68,7 +76,14 @@ def test_certify_notices_a_changed_bit(lived: Lived) -> None:
 
 
 def test_all_six_tables_hold_rows(lived: Lived) -> None:
-    for model in (LearningState, ActiveLearningState, LearningEvent, RejectedSignal, ScanHistory, RejectionLearningMetrics):
+    for model in (
+        LearningState,
+        ActiveLearningState,
+        LearningEvent,
+        RejectedSignal,
+        ScanHistory,
+        RejectionLearningMetrics,
+    ):
         assert model.objects.exists(), model
 
 
@@ -103,12 +118,12 @@ def test_no_decision_used_a_candle_that_closed_after_it(lived: Lived) -> None:
     school = School()
     first_ms = min(int(candles.open_ms[0]) for candles in earlier.minutes.values())
     done = replay(
-        earlier.minutes, timeframe=TIMEFRAMES["15m"], rules=Rules(), teacher=school, first_close_ms=first_ms, last_close_ms=cut
+        earlier.minutes,
+        timeframe=TIMEFRAMES["15m"],
+        rules=Rules(),
+        teacher=school,
+        first_close_ms=first_ms,
+        last_close_ms=cut,
     )
-    stored = ScanHistory.objects.filter(close_time__lte=LIVED_UNTIL - 20 * (LIVED_UNTIL - LIVED_UNTIL)).order_by(
-        "close_time", "symbol"
-    )
-    known = [row.scan_id for row in stored if to_ms(row.close_time) <= cut]
-
-    assert decisions_digest(known) == digest_of(done.walk.closes)
+    assert decisions_digest(stored_ids(until_ms=cut)) == digest_of(done.walk.closes)
     assert cut % MINUTE_MS == 0

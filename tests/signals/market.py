@@ -1,5 +1,7 @@
 """Small markets for tests: 1m candles made by hand or from a seed."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ingestion.timeframes import MINUTE_MS, Candles
@@ -7,7 +9,10 @@ from ingestion.timeframes import MINUTE_MS, Candles
 START_MS = 1_623_369_600_000  # 2021-06-11 00:00 UTC
 
 
-def candles(rows: list[tuple[float, float, float, float]], start_ms: int = START_MS, missing: tuple[int, ...] = ()) -> Candles:
+Row = tuple[float, float, float, float]
+
+
+def candles(rows: Sequence[Row], start_ms: int = START_MS, missing: tuple[int, ...] = ()) -> Candles:
     """1m candles from (open, high, low, close), leaving out the minutes numbered in `missing`."""
     kept = [row for row in range(len(rows)) if row not in missing]
     table = np.array([rows[row] for row in kept], dtype=np.float64).reshape(len(kept), 4)

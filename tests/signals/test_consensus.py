@@ -8,9 +8,7 @@ from scipy.special import expit, logit
 from signals.consensus import EVIDENCE_CAP, Weights, evidence, pool
 
 HEADS = ("technical", "sentiment", "volume", "patterns", "structure")
-votes = st.lists(
-    st.tuples(st.sampled_from([-1, 0, 1]), st.floats(0.5, 0.95), st.floats(0, 1)), min_size=5, max_size=5
-)
+votes = st.lists(st.tuples(st.sampled_from([-1, 0, 1]), st.floats(0.5, 0.95), st.floats(0, 1)), min_size=5, max_size=5)
 
 
 def arrays(rows: list[tuple[int, float, float]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

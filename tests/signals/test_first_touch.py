@@ -1,6 +1,7 @@
 """Which barrier came first, against hand-made paths and a plain loop over the minutes."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -9,8 +10,8 @@ from hypothesis import strategies as st
 
 from ingestion.timeframes import MINUTE_MS, Candles
 from signals.bracket import Costs
-from signals.first_touch import Order, Outcome, first_touch
-from tests.signals.market import START_MS, candles, random_walk
+from signals.first_touch import FirstTouch, Order, Outcome, first_touch
+from tests.signals.market import START_MS, Row, candles, random_walk
 
 FREE = Costs(fee=0.0, slippage=0.0)
 LONG = Order(1, stop_loss=99.0, take_profit=102.0, risk=1.0, opened_ms=START_MS, expires_ms=START_MS + 5 * MINUTE_MS)
@@ -19,8 +20,11 @@ FLAT = (100.0, 100.2, 99.8, 100.0)
 ALL_KNOWN = START_MS + 100 * MINUTE_MS
 
 
-def touch(order: Order, rows: list[tuple[float, float, float, float]], costs: Costs = FREE, missing: tuple[int, ...] = ()):
-    return first_touch(order, candles(rows, missing=missing), ALL_KNOWN, costs)
+def touch(order: Order, rows: Sequence[Row], costs: Costs = FREE, missing: tuple[int, ...] = ()) -> FirstTouch:
+    """How the bracket ended; these tests hand in paths that end it."""
+    found = first_touch(order, candles(rows, missing=missing), ALL_KNOWN, costs)
+    assert found is not None
+    return found
 
 
 def test_a_wick_to_the_target_wins_two_r() -> None:
@@ -132,6 +136,7 @@ def test_it_agrees_with_a_loop_over_the_minutes(seed: int, side: int, risk: floa
     order = Order(side, 100 - side * risk, 100 + 2 * side * risk, risk, START_MS, START_MS + limit * MINUTE_MS)
 
     found = first_touch(order, path, ALL_KNOWN * 2, FREE)
+    assert found is not None
     outcome, price, _ = minute_by_minute(order, path)
 
     assert (found.outcome, found.exit_price) == (outcome, price)
@@ -148,8 +153,9 @@ def test_an_outcome_once_known_never_changes_with_later_minutes(seed: int, known
     early = first_touch(order, path.between(0, until), until, FREE)
     late = first_touch(order, path, START_MS + 240 * MINUTE_MS, FREE)
 
+    assert late is not None
     assert early is None or early == late
-    assert late is not None and (early is not None) == (late.exit_ms <= until)
+    assert (early is not None) == (late.exit_ms <= until)
 
 
 def test_inputs_stay_as_they_were() -> None:

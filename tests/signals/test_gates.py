@@ -22,13 +22,17 @@ NOON = 1_625_140_800_000
 HOUR = 60 * MINUTE_MS
 
 
-def signal(symbol: str = "BTCUSDT", side: int = 1, ago: int = 600, *, lost: float | None = None, regime: int = Regime.QUIET):
+def signal(
+    symbol: str = "BTCUSDT", side: int = 1, ago: int = 600, *, lost: float | None = None, regime: int = Regime.QUIET
+) -> PastSignal:
     """A signal of so many minutes ago; open, or closed a minute ago with so many R lost."""
     exit_ms = None if lost is None else NOON - MINUTE_MS
     return PastSignal(symbol, side, regime, NOON - ago * MINUTE_MS, exit_ms, None if lost is None else -lost)
 
 
-def margins(past: list[PastSignal], symbol: str = "BTCUSDT", side: int = 1, regime: int = Regime.TRENDING):
+def margins(
+    past: list[PastSignal], symbol: str = "BTCUSDT", side: int = 1, regime: int = Regime.TRENDING
+) -> tuple[float, float, float]:
     return Book(past, NOON, RULES).margins(symbol, side, regime)
 
 
