@@ -124,7 +124,9 @@ def seed_of(*columns: FloatArray | IntArray | BoolArray) -> int:
     return int.from_bytes(summary.digest()[:8], "big")
 
 
-def day_bootstrap(statistic: Callable[[FloatArray], FloatArray], totals: FloatArray, *, n: int, seed: int) -> Estimate:
+def day_bootstrap(
+    statistic: Callable[[FloatArray], FloatArray], totals: FloatArray, *, n: int, seed: int, level: float = 0.95
+) -> Estimate:
     """A statistic of sums over days, with a percentile interval from 2,000 resamples of whole days (Künsch 1989).
 
     `totals` (days, columns) holds each day's sums in order of days; `statistic` maps summed columns (..., columns) to
@@ -135,14 +137,21 @@ def day_bootstrap(statistic: Callable[[FloatArray], FloatArray], totals: FloatAr
     value = float(statistic(totals.sum(axis=0)))
     if len(totals) < 2:
         return Estimate(value, n)
-    drawn = np.random.default_rng(seed).integers(0, len(totals), (BOOTSTRAPS, len(totals)))
-    sums = np.array([totals[rows].sum(axis=0) for rows in drawn])
-    found = statistic(sums)
+    found = statistic(_resampled_sums(totals, seed))
     found = np.sort(found[np.isfinite(found)])
     if len(found) < BOOTSTRAPS // 2:
         return Estimate(value, n)
-    low, high = np.percentile(found, [2.5, 97.5])
+    low, high = np.percentile(found, [50 * (1 - level), 50 * (1 + level)])
     return Estimate(value, n, float(low), float(high))
+
+
+def _resampled_sums(totals: FloatArray, seed: int) -> FloatArray:
+    """Sums of the columns over each resample of days, (resamples, columns), by how often each day was drawn."""
+    days = len(totals)
+    drawn = np.random.default_rng(seed).integers(0, days, (BOOTSTRAPS, days))
+    place = (drawn + days * np.arange(BOOTSTRAPS)[:, None]).ravel()
+    times = np.bincount(place, minlength=BOOTSTRAPS * days).reshape(BOOTSTRAPS, days)
+    return np.stack([(times * column).sum(axis=1) for column in totals.T], axis=-1)
 
 
 def by_day(day: IntArray, *columns: FloatArray) -> FloatArray:
