@@ -43,7 +43,7 @@ lint:
 
 bench:
 	$(call install,dev)
-	$(BIN)/python -m pytest tests/benchmarks --override-ini python_files='bench_*.py' -p no:randomly -s $(ARGS)
+	$(BIN)/python -m pytest tests/benchmarks --override-ini python_files='bench_*.py' --override-ini python_functions='bench_*' -p no:randomly --quiet --capture no $(ARGS)
 
 lock:
 	$(call install,dev)
