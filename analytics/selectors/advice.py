@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from analytics.selectors.estimates import Estimate, daily_mean
+from analytics.selectors.estimates import LEVEL, Estimate, daily_mean
 from analytics.selectors.heads import HeadRecord, pull
 from analytics.selectors.outcomes import Outcomes
 from signals.consensus import Weights
@@ -13,14 +13,18 @@ HIGH, MEDIUM, LOW = "high", "medium", "low"
 
 
 def weight_advice(outcomes: Outcomes, weights: Weights | None, suggested: Mapping[str, float]) -> list[Row]:
-    """Heads whose weight the outcomes pull away from where it is."""
+    """Heads whose weight the outcomes pull away from where it is.
+
+    Asked of all heads at once, so each interval is at 1 - 5 % / heads (Bonferroni): else noise would often advise.
+    """
     if weights is None or not len(outcomes):
         return []
     slopes = pull(outcomes)
+    level = 1 - (1 - LEVEL) / len(weights.heads)
     found = []
     for place, head in enumerate(weights.heads):
         awake = outcomes.evidence[:, place] != 0
-        slope = daily_mean(outcomes.day[awake], slopes[awake, place])
+        slope = daily_mean(outcomes.day[awake], slopes[awake, place], level)
         if slope.lies_above(0.0) or slope.lies_below(0.0):
             beta, share = float(weights.beta[place]), float(weights.shares[place])
             found.append(_weight_row(head, slope, beta, share, suggested.get(head)))
@@ -88,7 +92,7 @@ def _system_row(reason: str, evidence: Row) -> Row:
 
 
 def _evidence(figure: str, estimate: Estimate) -> Row:
-    return {"figure": figure, **estimate.beside("value")}
+    return {"figure": figure, "level": estimate.level, **estimate.beside("value")}
 
 
 def adjusted_heads(rows: list[Row]) -> set[str]:

@@ -1,7 +1,7 @@
 """Figures with their sample size and interval, as the API says them, from the statistics of `learning.evaluation`."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -9,14 +9,18 @@ import numpy as np
 from ingestion.timeframes import FloatArray, IntArray
 from learning import evaluation
 
+LEVEL = 0.95
+
 
 @dataclass(frozen=True)
 class Estimate(evaluation.Estimate):
-    """A figure, how many cases it rests on and its 95 % interval; None where it is not known."""
+    """A figure, how many cases it rests on and its interval; None where it is not known."""
+
+    level: float = LEVEL
 
     @classmethod
-    def of(cls, found: evaluation.Estimate) -> "Estimate":
-        return cls(found.value, found.n, found.ci_low, found.ci_high)
+    def of(cls, found: evaluation.Estimate, level: float = LEVEL) -> "Estimate":
+        return cls(found.value, found.n, found.ci_low, found.ci_high, level)
 
     def beside(self, name: str, prefix: str = "") -> dict[str, Any]:
         """The figure under its name, with n, ci_low and ci_high (behind `prefix`) beside it."""
@@ -35,7 +39,7 @@ class Estimate(evaluation.Estimate):
 
     def negated(self) -> "Estimate":
         value, low, high = (None if figure is None else -figure for figure in (self.value, self.ci_high, self.ci_low))
-        return Estimate(value, self.n, low, high)
+        return replace(self, value=value, ci_low=low, ci_high=high)
 
 
 NO_ESTIMATE = Estimate(None, 0)
@@ -68,14 +72,14 @@ def share(successes: int, n: int) -> Estimate:
     return Estimate.of(evaluation.wilson(successes, n))
 
 
-def daily_mean(day: IntArray, values: FloatArray) -> Estimate:
-    """The mean of values (n,); whole days are resampled, since cases of one day share its market."""
-    return Estimate.of(evaluation.mean_by_day(values, day))
+def daily_ratio(daily: Daily, level: float = LEVEL) -> Estimate:
+    """The sums over the counts; whole days are resampled, since cases of one day share its market."""
+    return _resampled(_ratio, np.column_stack([daily.sums, daily.counts]), daily.n, level)
 
 
-def daily_ratio(daily: Daily) -> Estimate:
-    """The sums over the counts, whole days resampled."""
-    return _resampled(_ratio, np.column_stack([daily.sums, daily.counts]), daily.n)
+def daily_mean(day: IntArray, values: FloatArray, level: float = LEVEL) -> Estimate:
+    """The mean of values (n,), whole days resampled."""
+    return daily_ratio(per_day(day, values), level)
 
 
 def daily_difference(first: Daily, second: Daily) -> Estimate:
@@ -87,11 +91,12 @@ def daily_difference(first: Daily, second: Daily) -> Estimate:
     for column, part in ((0, first), (2, second)):
         rows = np.searchsorted(days, part.days)
         totals[rows, column], totals[rows, column + 1] = part.sums, part.counts
-    return _resampled(_difference, totals, first.n + second.n)
+    return _resampled(_difference, totals, first.n + second.n, LEVEL)
 
 
-def _resampled(statistic: Callable[[FloatArray], FloatArray], totals: FloatArray, n: int) -> Estimate:
-    return Estimate.of(evaluation.day_bootstrap(statistic, totals, n=n, seed=evaluation.seed_of(totals)))
+def _resampled(statistic: Callable[[FloatArray], FloatArray], totals: FloatArray, n: int, level: float) -> Estimate:
+    seed = evaluation.seed_of(totals)
+    return Estimate.of(evaluation.day_bootstrap(statistic, totals, n=n, seed=seed, level=level), level)
 
 
 def _ratio(sums: FloatArray) -> FloatArray:

@@ -204,6 +204,7 @@ class Evidence(Interval):
     """The figure behind a recommendation; its interval excludes 0."""
 
     figure = serializers.CharField()
+    level = serializers.FloatField()
     value = serializers.FloatField()
 
 
