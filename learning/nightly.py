@@ -81,31 +81,25 @@ def run_night(
     tonight = known.rows(known.matured_day > procedure.learner.day)
     lesson = learn(procedure.learner, known, today=today, config=config)
     scored = _scored(procedure, tonight, today, config)
-    opening, guard = judge_opening(scored.opening, config), judge_guard(scored.guard, config)
-    opened = procedure.phase == "shadow" and opening.passed
-    rolled_back = procedure.phase == "live" and not guard.passed
-    phase = "shadow" if rolled_back else "live" if opened else procedure.phase
-    following = replace(scored, learner=lesson.state, phase=phase)
-    if opened or rolled_back:
-        following = replace(following, opening=Bets(), guard=Bets())
-    base = lesson.champion if rolled_back else procedure.weights
-    drafted = step_toward(base, lesson, config) if phase == "live" else lesson.state.weights
-    effective = lesson.study.effective_events if lesson.study else 0.0
-    verdicts = [opening] if procedure.phase == "shadow" else [guard]
-    if len(tonight):
+    turn = _turned(scored, lesson, config)
+    base = lesson.champion if turn.rolled_back else procedure.weights
+    drafted = step_toward(base, lesson, config) if turn.following.phase == "live" else lesson.state.weights
+    verdicts: tuple[Verdict, ...] = (turn.gate,)
+    if lesson.study:
+        effective = lesson.study.effective_events
         verdicts += judge_night(
             drafted, base, known, effective_events=effective, threshold_r=threshold_r, twins=twins, config=config
         )
-    context = _Context(procedure, scored, lesson, known, tonight, today, config)
-    drafts = _decided(context, following, drafted, verdicts, rolled_back)
+    context = _Context(procedure, scored, lesson, known, tonight, config)
+    drafts = _decided(context, turn, drafted, verdicts)
     in_force = next((draft.weights for draft in drafts if draft.status == "active"), procedure.weights)
     live = (*procedure.live, InForce(today, theta_of(in_force)))[-config.remembered_nights :]
     return Night(
-        procedure=replace(following, live=live),
+        procedure=replace(turn.following, live=live),
         drafts=drafts,
-        verdicts=tuple(verdicts),
-        opened=opened,
-        rolled_back=rolled_back,
+        verdicts=verdicts,
+        opened=turn.opened,
+        rolled_back=turn.rolled_back,
         repeated=collected.repeated,
         conflicts=collected.conflicts,
     )
@@ -120,8 +114,31 @@ class _Context:
     lesson: Lesson
     known: Events
     tonight: Events
-    today: int
     config: Config
+
+
+@dataclass(frozen=True)
+class _Turn:
+    """Where the procedure goes from here: its phase after opening gate or live guard, and that verdict."""
+
+    following: Procedure
+    gate: Verdict
+    opened: bool
+    rolled_back: bool
+
+
+def _turned(scored: Procedure, lesson: Lesson, config: Config) -> _Turn:
+    """Shadow becomes live when the gate opens, live becomes shadow when the guard falls; either starts both anew."""
+    if scored.phase == "shadow":
+        gate = judge_opening(scored.opening, config)
+        opened, rolled_back = gate.passed, False
+    else:
+        gate = judge_guard(scored.guard, config)
+        opened, rolled_back = False, not gate.passed
+    following = replace(scored, learner=lesson.state)
+    if opened or rolled_back:
+        following = replace(following, phase="live" if opened else "shadow", opening=Bets(), guard=Bets())
+    return _Turn(following, gate, opened, rolled_back)
 
 
 def _scored(procedure: Procedure, tonight: Events, today: int, config: Config) -> Procedure:
@@ -147,32 +164,39 @@ def _live_loss(procedure: Procedure, tonight: Events) -> float:
     return ordered_sum(np.array(parts)) / float(tonight.uniqueness.sum())
 
 
-def _decided(
-    context: _Context, following: Procedure, drafted: Weights, verdicts: list[Verdict], rolled_back: bool
-) -> tuple[Draft, ...]:
+def _decided(context: _Context, turn: _Turn, drafted: Weights, verdicts: tuple[Verdict, ...]) -> tuple[Draft, ...]:
     """The versions to store: the champion's refresh or return if there is one, then the learner's draft."""
-    refusals = [verdict for verdict in verdicts if not verdict.passed and verdict.name not in ("opening", "live_guard")]
-    words = "; ".join(verdict.reason for verdict in refusals)
-    if rolled_back:
-        guard = next(verdict.reason for verdict in verdicts if verdict.name == "live_guard")
-        back = _draft(context, context.lesson.champion, "active", f"rolled back: {guard}", "live_guard")
+    if turn.rolled_back:
+        reason = f"rolled back: {turn.gate.reason}"
+        back = _draft(context, context.lesson.champion, "active", reason, "live_guard")
         return back, _draft(context, drafted, "challenger", "back in shadow after the roll-back", "nightly")
     if context.before.pinned:
         return (_draft(context, drafted, "challenger", "pinned by hand: not put in force", "nightly"),)
+    live = turn.following.phase == "live"
     if len(context.tonight) == 0:
-        status: Status = "active" if following.phase == "live" else "challenger"
-        unchanged = context.before.weights if following.phase == "live" else drafted
+        unchanged = context.before.weights if live else drafted
+        status: Status = "active" if live else "challenger"
         return (_draft(context, unchanged, status, "no outcome matured: nothing moved", "nightly"),)
-    if following.phase == "shadow":
-        opening = next((verdict.reason for verdict in verdicts if verdict.name == "opening"), "")
-        challenger = _draft(context, drafted, "rejected" if refusals else "challenger", words or opening, "nightly")
-        if any(verdict.name in ("evidence", "twins") for verdict in refusals):
-            return (challenger,)
-        reason = f"equal betas with the base rates of {len(context.known)} events; {opening}"
-        return _draft(context, context.lesson.champion, "active", reason, "nightly"), challenger
+    refusals = tuple(verdict for verdict in verdicts if not verdict.passed and verdict is not turn.gate)
+    if not live:
+        return _in_shadow(context, turn.gate, drafted, refusals)
     if refusals:
-        return (_draft(context, drafted, "rejected", f"vetoed: {words}", "nightly"),)
+        return (_draft(context, drafted, "rejected", f"vetoed: {_words(refusals)}", "nightly"),)
     return (_draft(context, drafted, "active", "no guard objected", "nightly"),)
+
+
+def _in_shadow(context: _Context, gate: Verdict, drafted: Weights, refusals: tuple[Verdict, ...]) -> tuple[Draft, ...]:
+    """The learner's challenger, and before it equal betas with tonight's base rates unless the evidence is refused."""
+    status: Status = "rejected" if refusals else "challenger"
+    challenger = _draft(context, drafted, status, _words(refusals) or gate.reason, "nightly")
+    if any(verdict.name in ("evidence", "twins") for verdict in refusals):
+        return (challenger,)
+    reason = f"equal betas with the base rates of {len(context.known)} events; {gate.reason}"
+    return _draft(context, context.lesson.champion, "active", reason, "nightly"), challenger
+
+
+def _words(refusals: tuple[Verdict, ...]) -> str:
+    return "; ".join(verdict.reason for verdict in refusals)
 
 
 def _draft(context: _Context, weights: Weights, status: Status, reason: str, created_by: str) -> Draft:

@@ -84,16 +84,16 @@ def judge_night(
     threshold_r: float | None,
     twins: Twins | None,
     config: Config,
-) -> list[Verdict]:
+) -> tuple[Verdict, ...]:
     """Every veto of the night, also after the first one that refuses. `known` are collected events."""
     recent = labelled_days(known, config)
-    return [
+    return (
         judge_evidence(effective_events, config),
         judge_replay(draft, in_force, recent, config),
         judge_calibration(draft, in_force, recent, config),
         judge_accept_rate(draft, in_force, recent, threshold_r, config),
         judge_twins(twins, config),
-    ]
+    )
 
 
 def labelled_days(known: Events, config: Config) -> Events:

@@ -82,3 +82,9 @@ def shuffled(events: Events, seed: int) -> Events:
 
 def changed(events: Events, **columns: npt.ArrayLike) -> Events:
     return replace(events, **{name: np.asarray(values) for name, values in columns.items()})
+
+
+def number(figure: object) -> float:
+    """A figure that must be there."""
+    assert isinstance(figure, int | float)
+    return float(figure)

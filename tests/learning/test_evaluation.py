@@ -23,6 +23,7 @@ from learning.evaluation import (
     regrets,
     wilson,
 )
+from tests.learning.ledgers import number
 
 WON = np.array([True, False, True, True])
 
@@ -67,14 +68,14 @@ def test_the_interval_of_a_rate_is_scipys_wilson(n, rate) -> None:
 
     ours = wilson(wins, n)
 
-    assert ours.ci_low == pytest.approx(theirs.low, abs=1e-9)
-    assert ours.ci_high == pytest.approx(theirs.high, abs=1e-9)
+    assert number(ours.ci_low) == pytest.approx(theirs.low, abs=1e-9)
+    assert number(ours.ci_high) == pytest.approx(theirs.high, abs=1e-9)
 
 
 def test_a_week_of_28_trades_is_known_to_sixteen_points() -> None:
     week = rate_interval(21, 28)
 
-    assert (week["ci_high"] - week["ci_low"]) / 2 == pytest.approx(0.16, abs=0.01)
+    assert (number(week["ci_high"]) - number(week["ci_low"])) / 2 == pytest.approx(0.16, abs=0.01)
 
 
 def test_calibration_finds_the_slope_that_was_planted() -> None:
@@ -84,8 +85,8 @@ def test_calibration_finds_the_slope_that_was_planted() -> None:
 
     found = calibration(1 / (1 + np.exp(-stated)), won)
 
-    assert found.slope.ci_low < 0.5 < found.slope.ci_high
-    assert found.slope.ci_high - found.slope.ci_low < 0.1
+    assert number(found.slope.ci_low) < 0.5 < number(found.slope.ci_high)
+    assert number(found.slope.ci_high) - number(found.slope.ci_low) < 0.1
     assert found.intercept == pytest.approx(0.3, abs=0.05)
     assert sum(each.happened.n for each in found.bins) == 40_000
 
@@ -102,9 +103,9 @@ def test_intervals_drawn_by_days_are_wider_where_days_agree() -> None:
     blocks, rows = mean_by_day(values, day), mean_interval(values.tolist())
 
     assert blocks.value == pytest.approx(values.mean())
-    assert blocks.ci_high - blocks.ci_low > 3 * (rows["ci_high"] - rows["ci_low"])
+    assert number(blocks.ci_high) - number(blocks.ci_low) > 3 * (number(rows["ci_high"]) - number(rows["ci_low"]))
     expected = np.sqrt((1 + 1 / 50) / 40)
-    assert (blocks.ci_high - blocks.ci_low) / (2 * 1.96) == pytest.approx(expected, rel=0.3)
+    assert (number(blocks.ci_high) - number(blocks.ci_low)) / (2 * 1.96) == pytest.approx(expected, rel=0.3)
 
 
 def test_the_same_rows_always_give_the_same_interval() -> None:
@@ -124,7 +125,7 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
     for _ in range(60):
         day = np.repeat(np.arange(30), 5)
         found = mean_by_day(draw.normal(size=30)[day] + draw.normal(size=150), day)
-        covered += found.ci_low < 0 < found.ci_high
+        covered += number(found.ci_low) < 0 < number(found.ci_high)
 
     assert covered >= 50
 
@@ -170,7 +171,7 @@ def test_a_gate_is_worth_the_difference_of_what_it_took_and_what_it_refused() ->
     found = gate_value_r(net_r, accepted, day)
 
     assert found.value == pytest.approx(net_r[accepted].mean() - net_r[~accepted].mean())
-    assert found.ci_low < 0.6 < found.ci_high
+    assert number(found.ci_low) < 0.6 < number(found.ci_high)
     assert gate_value_r(net_r, np.full(1000, False), day) == Estimate(None, 1000)
 
 
@@ -184,5 +185,5 @@ def test_a_sharpe_ratio_found_once_is_the_probabilistic_one_and_many_trials_defl
     skew, kurtosis = (centred**3).mean() / centred.std() ** 3, (centred**4).mean() / centred.std() ** 4
     by_hand = norm.cdf(sharpe * np.sqrt(249) / np.sqrt(1 - skew * sharpe + (kurtosis - 1) / 4 * sharpe**2))
     assert once == pytest.approx(by_hand)
-    assert often < once
+    assert number(often) < number(once)
     assert deflated_sharpe(np.ones(9), 1, 0.01) is None

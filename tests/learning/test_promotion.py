@@ -27,7 +27,7 @@ from learning.promotion import (
     labelled_days,
 )
 from signals.consensus import Weights
-from tests.learning.ledgers import HEADS, changed, ledger
+from tests.learning.ledgers import HEADS, changed, ledger, number
 
 CONFIG = Config()
 
@@ -107,7 +107,7 @@ def test_a_version_with_its_strongest_head_inverted_is_vetoed_by_the_replay() ->
     verdict = judge_replay(weights(-1.0, 0.0, -1.0), GOOD, strong(), CONFIG)
 
     assert not verdict.passed
-    assert verdict.figures["t"] > verdict.figures["t_limit"]
+    assert number(verdict.figures["t"]) > number(verdict.figures["t_limit"])
     assert "14 days" in verdict.reason
 
 
