@@ -1,7 +1,6 @@
 """Many rows of one model into PostgreSQL by COPY, five times as fast as the ORM, safe to run twice."""
 
 import io
-import json
 from collections.abc import Iterable
 from datetime import date, datetime
 from itertools import islice
@@ -58,13 +57,23 @@ def _text(value: Any) -> str:
     if isinstance(value, float):
         return repr(float(value))
     if isinstance(value, list | tuple):
-        return "{" + ",".join("NULL" if item is None else _text(item) for item in value) + "}"
+        return "{" + ",".join(_item(item) for item in value) + "}"
     if isinstance(value, datetime | date):
         return value.isoformat()
     if isinstance(value, psycopg2.extras.Json):
-        return json.dumps(value.adapted)
+        return str(value.dumps(value.adapted))
     if isinstance(value, Binary):
         return "\\x" + bytes(value.adapted).hex()
     if isinstance(value, int | UUID):
         return str(value)
     raise TypeError(f"copy_rows cannot write a {type(value).__name__}; add its text form")
+
+
+def _item(value: Any) -> str:
+    """A value inside an array; whatever may hold a separator, or be taken for NULL, stands in quotes."""
+    if value is None:
+        return "NULL"
+    text = _text(value)
+    if isinstance(value, bool | int | float | list | tuple):
+        return text
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
