@@ -76,11 +76,10 @@ class _RecordFailure:
 
 
 def beat(name: str, **figures: Any) -> None:
-    """Write a sign of life with its figures, over the last one of that name."""
-    sign = Heartbeat(name=name, beat_at=timezone.now(), market_at=market_now(), figures=figures)
-    Heartbeat.objects.bulk_create(
-        [sign], update_conflicts=True, unique_fields=["name"], update_fields=["beat_at", "market_at", "figures"]
-    )
+    """Write a sign of life with its figures, over the last one of that name, and count it."""
+    sign = {"beat_at": timezone.now(), "market_at": market_now(), "figures": figures}
+    Heartbeat.objects.bulk_create([Heartbeat(name=name, **sign)], ignore_conflicts=True)
+    Heartbeat.objects.filter(name=name).update(beats=F("beats") + 1, **sign)
 
 
 @contextmanager

@@ -41,12 +41,13 @@ class JobRun(models.Model):
 
 
 class Heartbeat(models.Model):
-    """The last sign of life of a process or poll, by name."""
+    """The last sign of life of a process or poll, by name, and how many it has given."""
 
     name = models.CharField(max_length=100, unique=True)
     beat_at = models.DateTimeField()
     market_at = models.DateTimeField(null=True, blank=True)
     figures = models.JSONField(default=dict, blank=True)
+    beats = models.PositiveBigIntegerField(default=0)
 
     class Meta:
         db_table = "heartbeats"

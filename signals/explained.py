@@ -13,7 +13,7 @@ from signals.models import Direction, ScanHistory
 # What a gate's margin counts, in the order of GATES; below zero the gate refuses.
 UNITS = (
     "minus the missing minutes",
-    "heads short of the quorum, or probability above the least one",
+    "probability above the least one",
     "expected R above the threshold",
     "signals the regime still has room for",
     "minutes since the tightest cooldown ended",
@@ -45,7 +45,7 @@ class GateVerdict:
 
 
 def known(value: float | None) -> float | None:
-    return None if value is None or math.isnan(value) else value
+    return None if value is None or math.isnan(value) else value + 0.0  # one zero, not two
 
 
 def votes_of(scan: ScanHistory) -> list[HeadVote]:
@@ -66,11 +66,16 @@ def votes_of(scan: ScanHistory) -> list[HeadVote]:
     ]
 
 
+def unit_of(gate: str, unit: str, margin: float | None) -> str:
+    """What a margin counts; the consensus gate counts heads as long as the quorum is not there."""
+    return "heads short of the quorum" if gate == "consensus" and margin is not None and margin <= -1 else unit
+
+
 def gates_of(scan: ScanHistory) -> list[GateVerdict]:
     """Every gate in order. Serial gates are not asked before the close is decided, nor without a lean."""
     passed: list[bool | None] = [*scan.passed] if scan.passed and scan.lean else [None] * len(GATES)
     return [
-        GateVerdict(gate, verdict, known(margin), unit, reason)
+        GateVerdict(gate, verdict, known(margin), unit_of(gate, unit, known(margin)), reason)
         for gate, verdict, margin, unit, reason in zip(GATES, passed, scan.margins, UNITS, REASONS, strict=True)
     ]
 

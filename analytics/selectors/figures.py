@@ -4,11 +4,13 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
+import numpy as np
 from django.conf import settings
 from django.db.models import Count, Exists, Min, OuterRef, Q
+from django.db.models.functions import TruncDate
 
 from alphapulse_site.models import JobRun, ParkedTask
-from analytics.selectors.estimates import share
+from analytics.selectors.estimates import Daily, Estimate, daily_ratio, share
 from analytics.selectors.rejections import GOOD, MISSED
 from analytics.selectors.signs import OUTCOME_INTERVAL, OUTCOME_MONITOR, SHADOW_INTERVAL, SHADOW_MONITOR, Signs
 from analytics.selectors.versions import shares, weights_in_force
@@ -53,7 +55,7 @@ def monitor(signs: Signs) -> dict[str, Any]:
         signals_monitored=Count("pk", filter=Q(outcome="")),
     )
     return {
-        "checks_performed": signs.figure(OUTCOME_MONITOR, "checks"),
+        "checks_performed": signs.count(OUTCOME_MONITOR),
         **counted,
         "errors": errors("signals.track_signals"),
         "is_running": signs.is_alive(OUTCOME_MONITOR, OUTCOME_INTERVAL),
@@ -70,28 +72,42 @@ def errors(task: str) -> int:
 
 def rejection_learning(signs: Signs, at: datetime | None) -> dict[str, Any]:
     """The shadow monitor: what was refused, what became of it, and how much of it the ledger holds."""
-    counted = RejectedSignal.objects.aggregate(
-        rejections_tracked=Count("pk"),
-        missed_opportunities=Count("pk", filter=MISSED),
-        good_rejections=Count("pk", filter=GOOD),
-        valued=Count("net_r"),
-        first=Min("opened_at"),
-    )
-    valued, first = counted.pop("valued"), counted.pop("first")
-    missed = counted["missed_opportunities"]
+    days = rejection_days()
+    missed, good, valued = (sum(day[name] for day in days) for name in ("missed", "good", "valued"))
     return {
-        **counted,
-        "neutral_rejections": valued - missed - counted["good_rejections"],
+        "rejections_tracked": sum(day["tracked"] for day in days),
+        "missed_opportunities": missed,
+        "good_rejections": good,
+        "neutral_rejections": valued - missed - good,
         "learning_from_rejections": LearningEvent.objects.filter(kind="outcome", is_signal=False).count(),
-        "checks_performed": signs.figure(SHADOW_MONITOR, "checks"),
+        "checks_performed": signs.count(SHADOW_MONITOR),
         "is_running": signs.is_alive(SHADOW_MONITOR, SHADOW_INTERVAL),
         "last_check_time": signs.last(SHADOW_MONITOR),
         "check_interval_seconds": int(SHADOW_INTERVAL.total_seconds()),
         "errors": errors("signals.track_shadows"),
-        "monitoring_duration_hours": (at - first) / timedelta(hours=1) if at and first else None,
-        **share(missed, valued).beside("missed_opportunity_rate"),
+        "monitoring_duration_hours": (at - days[0]["first"]) / timedelta(hours=1) if at and days else None,
+        **missed_rate(days).beside("missed_opportunity_rate"),
         **coverage(at),
     }
+
+
+def rejection_days() -> list[dict[str, Any]]:
+    """Shadows counted by the day of their decision, oldest first."""
+    by_day = RejectedSignal.objects.annotate(day=TruncDate("opened_at")).values("day")
+    counted = by_day.annotate(
+        tracked=Count("pk"),
+        missed=Count("pk", filter=MISSED),
+        good=Count("pk", filter=GOOD),
+        valued=Count("net_r"),
+        first=Min("opened_at"),
+    )
+    return [dict(day) for day in counted.order_by("day")]
+
+
+def missed_rate(days: list[dict[str, Any]]) -> Estimate:
+    """Missed opportunities among all shadows with a result, whole days resampled."""
+    columns = (np.array([day[name] for day in days], dtype=np.float64) for name in ("missed", "valued"))
+    return daily_ratio(Daily(np.arange(len(days)), *columns))
 
 
 def coverage(at: datetime | None) -> dict[str, Any]:

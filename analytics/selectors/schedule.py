@@ -82,7 +82,7 @@ def _next_tick(when: timedelta | crontab, last: datetime | None, now: datetime) 
     if isinstance(when, timedelta):
         return last + when if last else None
     due: datetime = now + when.remaining_estimate(now)
-    return due
+    return (due + timedelta(seconds=30)).replace(second=0, microsecond=0)  # to the full minute that crontab means
 
 
 def history(job: str) -> list[dict[str, Any]]:

@@ -119,6 +119,7 @@ def test_a_heartbeat_replaces_the_last_one_of_its_name() -> None:
     beat("stream", candles=2)
 
     assert Heartbeat.objects.get(name="stream").figures == {"candles": 2}
+    assert Heartbeat.objects.get(name="stream").beats == 2
 
 
 @pytest.mark.django_db(transaction=True)

@@ -175,7 +175,7 @@ def scan_close(close_time: datetime, decided: bool = True, **columns: Any) -> Sc
 
 
 def heartbeat(name: str, age: timedelta = timedelta(0), **figures: Any) -> Heartbeat:
-    return Heartbeat.objects.create(name=name, beat_at=timezone.now() - age, figures=figures)
+    return Heartbeat.objects.create(name=name, beat_at=timezone.now() - age, figures=figures, beats=1)
 
 
 def job_run(job: str, period: str, **columns: Any) -> JobRun:

@@ -134,6 +134,7 @@ def test_running_means_a_beat_within_two_intervals(anonymous: APIClient) -> None
     assert body["monitor"]["is_running"] is True
     assert body["monitor"]["last_check_time"] is not None
     assert body["monitor"]["check_interval_seconds"] == 60
+    assert body["monitor"]["checks_performed"] == 1
     assert body["rejection_learning"]["is_running"] is False
 
 

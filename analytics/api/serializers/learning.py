@@ -16,13 +16,21 @@ class Figure(serializers.FloatField):
         super().__init__(allow_null=True, **options)
 
 
-class Answer(serializers.Serializer[Any]):
+class Section(serializers.Serializer[Any]):
+    """Part of an answer; its keys come in the order of the figures, so that each interval stands beside its rate."""
+
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        said = super().to_representation(instance)
+        return {key: said[key] for key in instance if key in said}
+
+
+class Answer(Section):
     """An answer and the market time it was given at; null before the first candle."""
 
     timestamp = serializers.DateTimeField(allow_null=True, help_text="market time of the answer")
 
 
-class Interval(serializers.Serializer[Any]):
+class Interval(Section):
     """Sample size and 95 % interval of the rate beside it."""
 
     n = serializers.IntegerField()

@@ -27,7 +27,7 @@ class Coordinator(serializers.Serializer[Any]):
 class Monitor(serializers.Serializer[Any]):
     """The outcome monitor."""
 
-    checks_performed = serializers.IntegerField(allow_null=True)
+    checks_performed = serializers.IntegerField()
     tp_hits_detected = serializers.IntegerField()
     sl_hits_detected = serializers.IntegerField()
     time_exits = serializers.IntegerField()
@@ -46,7 +46,7 @@ class RejectionLearning(Interval):
     good_rejections = serializers.IntegerField()
     neutral_rejections = serializers.IntegerField()
     learning_from_rejections = serializers.IntegerField(help_text="shadows whose outcome is in the ledger")
-    checks_performed = serializers.IntegerField(allow_null=True)
+    checks_performed = serializers.IntegerField()
     is_running = serializers.BooleanField()
     last_check_time = serializers.DateTimeField(allow_null=True)
     check_interval_seconds = serializers.IntegerField()
