@@ -12,6 +12,7 @@ from learning.calendar import DAILY, WEEKLY, DueJob, in_effect_by, jobs_between
 from learning.models import LearningState
 from signals.consensus import Weights
 from signals.gates import Thresholds
+from signals.heads import HEADS
 from signals.models import ScanClose
 from signals.rows import to_ms
 from signals.selectors import decided_until, first_close
@@ -86,8 +87,14 @@ def version_of(row: ScanClose) -> Version:
 
 
 def _version(weights: LearningState, thresholds: LearningState, *, waited_too_long: bool) -> Version:
+    voting, known = tuple(head.name for head in HEADS), weights_from(weights.content)
+    if known.heads != voting:  # votes are columns in head order: other names would weigh other heads' votes
+        raise ValueError(
+            f"version {weights.version} of head_weights weighs the heads {', '.join(known.heads)}, but"
+            f" {', '.join(voting)} vote; roll back to a version made for them, or run the code that made this one"
+        )
     return Version(
-        weights=weights_from(weights.content),
+        weights=known,
         thresholds=thresholds_from(thresholds.content),
         weight_version=weights.version,
         threshold_version=thresholds.version,

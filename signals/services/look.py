@@ -11,6 +11,7 @@ from alphapulse_site.clock import market_now
 from alphapulse_site.copying import copy_rows
 from ingestion.candles import load_many
 from ingestion.models import MarketFeed
+from ingestion.partitions import ensure_partitions
 from ingestion.selectors import active_symbols, unexplained_minutes
 from ingestion.timeframes import IntArray, Timeframe
 from signals import mood, mood_feed
@@ -54,6 +55,7 @@ def opened(*, close: datetime) -> ScanClose:
 def open_close(*, close: datetime, version: Version) -> list[int]:
     """Store the market's mood of this close and fix its version and chunks; returns the chunks still to look at."""
     timeframe = scan_timeframe()
+    ensure_partitions("scan_history", close, close + timedelta(microseconds=1))
     with transaction.atomic():
         row = ScanClose.objects.select_for_update().get(timeframe=timeframe.name, close_time=close)
         if row.decided_at:

@@ -1,6 +1,7 @@
 """Paper positions: opened with their signal, closed with its outcome."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 from django.db.models import Sum
@@ -12,16 +13,18 @@ from signals.portfolio import AccountRules, Filters, position_profit, size_posit
 ACCOUNT = AccountRules()
 
 
-def equity() -> float:
-    """The account's equity: what it started with and every closed position's profit."""
-    paid = Position.objects.aggregate(total=Sum("profit"))["total"]
+def equity(*, at: datetime | None = None) -> float:
+    """The account's equity: what it started with and the profit of every position closed, by `at` if given."""
+    closed = Position.objects.filter(closed_at__lte=at) if at else Position.objects.all()
+    paid = closed.aggregate(total=Sum("profit"))["total"]
     return ACCOUNT.start_equity + (paid or 0.0)
 
 
 def open_positions(scan_ids: Sequence[UUID]) -> None:
     """Open the paper position of each signal that has none."""
-    before = equity()
     for signal in Signal.objects.filter(scan_id__in=scan_ids, position=None).order_by("opened_at", "symbol"):
+        # As it stood then: a poll may be ahead of the scans, and a size must not depend on when polls ran.
+        before = equity(at=signal.opened_at)
         known = Symbol.objects.filter(pk=signal.symbol).first()
         filters = Filters(known.step_size, known.min_notional) if known else Filters()
         quantity = size_position(before, signal.reference_price, signal.risk, ACCOUNT, filters)

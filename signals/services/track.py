@@ -34,11 +34,13 @@ def track(model: type[TrackedDecision], *, until: datetime, symbols: Iterable[st
 def _track_symbol(model: type[TrackedDecision], decisions: list[TrackedDecision], known_ms: int) -> int:
     start_ms = min(to_ms(decision.opened_at) for decision in decisions)
     minutes = load_candles(decisions[0].symbol, start_ms, known_ms)
-    ended = 0
+    ended, checked = 0, sorted(decision.pk for decision in decisions)
     with transaction.atomic():
+        # Polls that know different minutes end different brackets first; locked in one order they cannot deadlock.
+        held = model._default_manager.select_for_update(no_key=True).filter(pk__in=checked)
+        list(held.order_by("pk").values_list("pk"))
         for decision in decisions:
             ended += _follow(model, decision, minutes, known_ms)
-        checked = [decision.pk for decision in decisions]
         model._default_manager.filter(pk__in=checked, checked_until__lt=to_time(known_ms)).update(
             checked_until=to_time(known_ms)
         )
