@@ -34,8 +34,10 @@ def problem(status: int, detail: str, instance: str, errors: list[dict[str, str]
 def problem_response(error: Exception, context: dict[str, Any]) -> Response | None:
     """Django REST framework's answer to an error, its body replaced; None for a bug, which must stay loud."""
     response = exception_handler(error, context)
-    if response is None:
-        return None
+    # Before a form of answer is agreed on there is no renderer.
+    renderer = getattr(context["request"], "accepted_renderer", None)
+    if response is None or (renderer and renderer.format == "html"):
+        return response
     errors = list(_listed(response.data)) if isinstance(error, exceptions.ValidationError) else None
     detail = "; ".join(f"{row['field']}: {row['message']}" if row["field"] else row["message"] for row in errors or [])
     response.data = problem(

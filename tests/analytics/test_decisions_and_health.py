@@ -184,6 +184,14 @@ def test_the_schema_is_valid_and_complete(capsys: pytest.CaptureFixture[str]) ->
     assert "  /api/learning/performance/:" not in schema
 
 
+@pytest.mark.parametrize("path", ["/", "/api/docs/?script="])
+def test_the_documentation_needs_no_other_host(anonymous: APIClient, path: str) -> None:
+    answer = anonymous.get(path, follow=True)
+
+    assert answer.status_code == 200
+    assert b"://" not in answer.content
+
+
 QUERIES = {
     "/api/learning/performance": 14,
     "/api/learning/head-weights": 6,

@@ -110,6 +110,10 @@ def test_a_wrong_method_is_a_problem(anonymous: APIClient, operators_client: API
     assert is_problem(anonymous.get(ACTS[0]), 405)
 
 
+def test_a_form_we_do_not_speak_is_a_problem(anonymous: APIClient) -> None:
+    assert is_problem(anonymous.get(READS[0], headers={"Accept": "application/xml"}), 406)
+
+
 @pytest.fixture
 def market(empty_broker: None) -> None:
     """Scanned since the first of July; the market clock stands at Saturday noon, the tenth."""
