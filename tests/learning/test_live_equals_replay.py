@@ -96,6 +96,13 @@ def test_every_lean_is_priced_and_none_is_pending_after_its_limit(lived: Lived) 
     assert leans == Signal.objects.count() + RejectedSignal.objects.count()
 
 
+def test_a_week_of_real_candles_has_signals_and_many_more_rejections(lived: Lived) -> None:
+    scans, signals = ScanHistory.objects.count(), Signal.objects.count()
+
+    assert 0 < signals < 0.1 * scans
+    assert RejectedSignal.objects.count() > 10 * signals
+
+
 def test_every_matured_outcome_is_one_learning_event(lived: Lived) -> None:
     ended = {
         row.scan_id
