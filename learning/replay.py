@@ -124,6 +124,7 @@ def report(replayed: Replayed) -> dict[str, Any]:
         "rejected": dict(sorted(counted.rejected.items())),
         "rejected_without_lean": counted.unpriced,
         "rejection_rate": 1 - signals / scans if scans else None,
+        "pending_after_limit": _overdue(replayed.walk),
         "outcomes": {kind: dict(sorted(ends.items())) for kind, ends in counted.outcomes.items()},
         "win_rate": asdict(wilson(wins, len(counted.signals))),
         "expectancy_r": asdict(mean_r(counted.signals)),
@@ -138,6 +139,12 @@ def report(replayed: Replayed) -> dict[str, Any]:
         "decisions_digest": digest_of(closes),
         "cpu_seconds": round(replayed.cpu_seconds, 3),
     }
+
+
+def _overdue(walk: Walk) -> int:
+    """Leans whose time limit lies inside the history and that have no outcome: there must be none."""
+    followed = (lean for decided in walk.closes for lean in decided.followed if lean is not None)
+    return sum(lean.touch is None and lean.order.expires_ms <= walk.known_until_ms for lean in followed)
 
 
 def _missing(candles: Candles) -> int:

@@ -197,6 +197,9 @@ def look_over(
 def walk_over(seen: Seen, walk: Walk, teacher: Teacher) -> Iterator[Decided]:
     """Decide every close in order, asking the teacher each time what is in force."""
     closes, starts = np.unique(seen.looks.close_ms, return_index=True)
-    for close_ms, rows in zip(closes.tolist(), np.split(np.arange(len(seen.looks)), starts[1:]), strict=True):
+    ends = [*starts[1:].tolist(), len(seen.looks)][: len(closes)]
+    for close_ms, first, last in zip(closes.tolist(), starts.tolist(), ends, strict=True):
         version = teacher.version_at(close_ms, walk)
-        yield walk.step(judge(seen.looks.take(rows), version.weights, version.thresholds, walk.rules), version)
+        yield walk.step(
+            judge(seen.looks.take(np.arange(first, last)), version.weights, version.thresholds, walk.rules), version
+        )
