@@ -77,7 +77,7 @@ def pool(weights: Weights, votes: FloatArray) -> Pooled:
     """Pool evidence (n, H) toward "up" into a side and the probability that its bracket wins."""
     if votes.shape[1] != len(weights.heads):
         raise ValueError(
-            f"weights of {len(weights.heads)} heads cannot pool {votes.shape[1]} votes; use those made for them"
+            f"weights of {len(weights.heads)} heads cannot pool {votes.shape[1]} votes; use those made for these heads"
         )
     log_odds = np.zeros(len(votes))
     for column, beta in enumerate(weights.beta):  # in head order: a matrix product sums differently by shape
