@@ -48,6 +48,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "rest_framework.authtoken",
     "drf_spectacular",
+    "drf_spectacular_sidecar",
     "alphapulse_site",
     "ingestion",
     "signals",
@@ -152,6 +153,8 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Signals, shadows, their outcomes and what was learned from them.",
     "VERSION": "0.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SERVE_PERMISSIONS": ["analytics.api.permissions.ReaderOrOperator"],
     "PREPROCESSING_HOOKS": ["analytics.api.schema.without_second_spellings"],
     "ENUM_NAME_OVERRIDES": {
