@@ -23,6 +23,7 @@ from honcho.process import Process
 # A worker may finish its task before it goes (worker_soft_shutdown_timeout), so honcho must not lose patience first.
 SECONDS_TO_STOP = 30
 KEEPER_SECONDS = 1
+STOPPING = (signal.SIGINT, signal.SIGTERM)
 LOG_BYTES = 10_000_000
 # Children carry the data directory in this variable, so that a later start knows the leftovers of a killed one.
 OWNER = "ALPHAPULSE_UP"
@@ -137,6 +138,10 @@ class _KeptProcess(Process):
     """honcho keeps each command by a fork of ours; if we are killed, that keeper ends its command."""
 
     def run(self, events: Any = None, ignore_signals: bool = False) -> None:
+        # Caught, not ignored, until the command is there: it would inherit that it is to ignore them.
+        for number in STOPPING:
+            signal.signal(number, lambda *_: None)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
         threading.Thread(target=self._follow, args=(os.getppid(),), daemon=True).start()
         super().run(events, ignore_signals)
 
@@ -164,9 +169,24 @@ class ProcessGroup(Manager):
         self._when_started = when_started
 
     def _start(self) -> None:
-        # Threads come after the forks: a child forked beside a running thread may hang on its locks.
+        """Start all, and let a signal wait until all are known: honcho cannot end a process it has not heard of."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
         super()._start()
+        self._wait_for_all()
+        # Threads come after the forks: a child forked beside a running thread may hang on its locks.
         self._when_started()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
+
+    def _wait_for_all(self) -> None:
+        others = []
+        while not self._all_started():
+            message = self.events.get()
+            if message.type == "start":
+                self._processes[message.name]["pid"] = message.data["pid"]
+            else:
+                others.append(message)
+        for message in others:
+            self.events.put(message)
 
 
 def run(commands: dict[str, str], env: dict[str, str], printer: LogPrinter, when_started: Callable[[], None]) -> int:

@@ -18,6 +18,12 @@ hypothesis_settings.register_profile("alphapulse", deadline=None, print_blob=Tru
 hypothesis_settings.load_profile("alphapulse")
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The slow ones first, so that no worker is left alone with one at the end; the rest keeps its random order."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 def pytest_unconfigure() -> None:
     servers.stop()
 

@@ -90,6 +90,19 @@ def test_what_a_killed_run_left_behind_is_ended_and_others_are_not(tmp_path: Pat
     theirs.wait()
 
 
+def test_a_signal_while_processes_are_starting_stops_them_all(tmp_path: Path) -> None:
+    script = textwrap.dedent(GROUP).replace("exec sleep 60", "kill -INT $PPID_OF_ALL; exec sleep 60")
+    script = "import os; os.environ['PPID_OF_ALL'] = str(os.getpid())\n" + script.replace(
+        "echo 'about to fail'; exit 3", "exec sleep 60"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert done.stdout.splitlines() == ["all started", "130 None"], done.stderr
+
+
 def test_processes_end_when_their_parent_is_killed(tmp_path: Path) -> None:
     script = textwrap.dedent(GROUP).replace("echo 'about to fail'; exit 3", "exec sleep 60")
     parent = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], cwd=ROOT, stdout=subprocess.DEVNULL)

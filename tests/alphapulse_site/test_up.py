@@ -227,11 +227,15 @@ def _run_until(line: str, data: Path, environment: dict[str, str]) -> tuple[str,
             [sys.executable, "manage.py", "up", "--data", str(data), "--port", str(free_port()), "--speed", "600"],
             cwd=ROOT, env=environment, stdout=stdout, stderr=subprocess.STDOUT,
         )  # fmt: skip
-        deadline = time.monotonic() + 150
-        while line not in out.read_text(encoding="utf-8") and system.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.2)
-        system.send_signal(signal.SIGINT)
-        code = system.wait(timeout=90)
+        try:
+            deadline = time.monotonic() + 150
+            while line not in out.read_text(encoding="utf-8") and system.poll() is None and time.monotonic() < deadline:
+                time.sleep(0.2)
+            system.send_signal(signal.SIGINT)
+            code = system.wait(timeout=90)
+        finally:
+            system.kill()
+            system.wait()
     said = out.read_text(encoding="utf-8")
     assert line in said, said
     return said, code
