@@ -8,7 +8,9 @@ from alphapulse_site.models import Heartbeat, JobRun, MarketClock, ParkedTask
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
-    """A list and a page for each row, and no way to change one."""
+    """A list and a page for each row, and no way to change one. What only grows is not counted in full."""
+
+    show_full_result_count = False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -5,29 +5,14 @@ time with their symbol.
 """
 
 from django.contrib import admin
-from django.db import models
 from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
+from alphapulse_site.admin import ReadOnlyAdmin
 from ingestion.models import BackfillRun, Candle, CandleGap, MarketFeed, QuarantinedMessage, Symbol
 
 LATEST_CANDLES = 30
-
-
-class ReadOnly(admin.ModelAdmin):
-    """Written by the system only."""
-
-    show_full_result_count = False
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        return False
 
 
 @admin.register(Symbol)
@@ -54,26 +39,26 @@ class SymbolAdmin(admin.ModelAdmin):
 
 
 @admin.register(CandleGap)
-class CandleGapAdmin(ReadOnly):
+class CandleGapAdmin(ReadOnlyAdmin):
     list_display = ("symbol", "start", "end", "status", "reason", "checks", "last_checked")
     list_filter = ("status", "reason", "symbol")
     search_fields = ("symbol",)
 
 
 @admin.register(QuarantinedMessage)
-class QuarantinedMessageAdmin(ReadOnly):
+class QuarantinedMessageAdmin(ReadOnlyAdmin):
     list_display = ("received_at", "source", "file", "line", "reason")
     list_filter = ("source", "reason")
     search_fields = ("file", "payload")
 
 
 @admin.register(BackfillRun)
-class BackfillRunAdmin(ReadOnly):
+class BackfillRunAdmin(ReadOnlyAdmin):
     list_display = ("symbol", "start", "end", "status", "candles", "requests", "started_at", "finished_at")
     list_filter = ("status", "symbol")
 
 
 @admin.register(MarketFeed)
-class MarketFeedAdmin(ReadOnly):
+class MarketFeedAdmin(ReadOnlyAdmin):
     list_display = ("name", "symbol", "available_at")
     list_filter = ("name", "symbol")

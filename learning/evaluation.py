@@ -165,7 +165,7 @@ def mean_by_day(values: FloatArray, day: IntArray) -> Estimate:
     if len(values) == 0:
         return Estimate(None, 0)
     totals = by_day(day, values, np.ones(len(values)))
-    return day_bootstrap(_ratio, totals, n=len(values), seed=seed_of(values, day))
+    return day_bootstrap(ratio, totals, n=len(values), seed=seed_of(values, day))
 
 
 def rate_interval(successes: int, n: int) -> dict[str, float | int | None]:
@@ -187,10 +187,11 @@ def mean_interval(values: Sequence[float], day: Sequence[int] | None = None) -> 
     return Estimate(mean, count, mean - reach, mean + reach).figures()
 
 
-def _ratio(sums: FloatArray) -> FloatArray:
+def ratio(sums: FloatArray) -> FloatArray:
+    """A mean from totals (..., 2): sum over count, NaN without a case. A statistic for `day_bootstrap`."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        ratio: FloatArray = sums[..., 0] / sums[..., 1]
-    return ratio
+        found: FloatArray = sums[..., 0] / sums[..., 1]
+    return found
 
 
 def regret(loss: FloatArray, other: FloatArray, day: IntArray) -> Estimate:
@@ -234,13 +235,12 @@ def gate_value_r(net_r: FloatArray, accepted: BoolArray, day: IntArray) -> Estim
         return Estimate(None, len(net_r))
     took = accepted.astype(np.float64)
     totals = by_day(day, net_r * took, took, net_r * (1 - took), 1 - took)
-    return day_bootstrap(_difference, totals, n=len(net_r), seed=seed_of(net_r, accepted, day))
+    return day_bootstrap(difference, totals, n=len(net_r), seed=seed_of(net_r, accepted, day))
 
 
-def _difference(sums: FloatArray) -> FloatArray:
-    with np.errstate(invalid="ignore", divide="ignore"):
-        difference: FloatArray = sums[..., 0] / sums[..., 1] - sums[..., 2] / sums[..., 3]
-    return difference
+def difference(sums: FloatArray) -> FloatArray:
+    """One mean minus another from totals (..., 4). A statistic for `day_bootstrap`."""
+    return ratio(sums[..., :2]) - ratio(sums[..., 2:])
 
 
 def deflated_sharpe(returns: FloatArray, trials: int, trial_variance: float) -> float | None:

@@ -34,7 +34,6 @@ NEW_LINE, NOTHING = SafeString("<br>"), "-"
 class LedgerAdmin(ReadOnlyAdmin):
     """A long list: never counted in full, newest week first."""
 
-    show_full_result_count = False
     paginator = BoundedPaginator
     list_per_page = 50
 

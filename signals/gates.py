@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from ingestion.timeframes import MINUTE_MS
 from signals.consensus import FloatArray, SideArray
 from signals.regime import Regime
 
@@ -13,8 +14,6 @@ GATES = ("data", "consensus", "quality", "regime", "cooldown", "risk")
 # The gates that need only the symbol; the rest depend on what is open and are asked one lean at a time.
 SYMBOL_GATES = 3
 REASONS = ("stale_data", "no_consensus", "low_quality", "regime_limit", "cooldown", "risk_limit")
-
-MINUTE_MS = 60_000
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,7 @@ def share(successes: int, n: int) -> Estimate:
 
 def daily_ratio(daily: Daily, level: float = LEVEL) -> Estimate:
     """The sums over the counts; whole days are resampled, since cases of one day share its market."""
-    return _resampled(_ratio, np.column_stack([daily.sums, daily.counts]), daily.n, level)
+    return _resampled(evaluation.ratio, np.column_stack([daily.sums, daily.counts]), daily.n, level)
 
 
 def daily_mean(day: IntArray, values: FloatArray, level: float = LEVEL) -> Estimate:
@@ -91,19 +91,9 @@ def daily_difference(first: Daily, second: Daily) -> Estimate:
     for column, part in ((0, first), (2, second)):
         rows = np.searchsorted(days, part.days)
         totals[rows, column], totals[rows, column + 1] = part.sums, part.counts
-    return _resampled(_difference, totals, first.n + second.n, LEVEL)
+    return _resampled(evaluation.difference, totals, first.n + second.n, LEVEL)
 
 
 def _resampled(statistic: Callable[[FloatArray], FloatArray], totals: FloatArray, n: int, level: float) -> Estimate:
     seed = evaluation.seed_of(totals)
     return Estimate.of(evaluation.day_bootstrap(statistic, totals, n=n, seed=seed, level=level), level)
-
-
-def _ratio(sums: FloatArray) -> FloatArray:
-    with np.errstate(invalid="ignore", divide="ignore"):
-        ratio: FloatArray = sums[..., 0] / sums[..., 1]
-    return ratio
-
-
-def _difference(sums: FloatArray) -> FloatArray:
-    return _ratio(sums[..., :2]) - _ratio(sums[..., 2:])

@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from ingestion.timeframes import MINUTE_MS, TIMEFRAMES
+from ingestion.timeframes import TIMEFRAMES
 from learning.certify import certify
 from learning.models import ActiveLearningState, LearningEvent, LearningState, RejectionLearningMetrics
 from learning.replay import Replayed, digest_of, replay
@@ -18,16 +18,17 @@ from tests.learning.conftest import LIVED_UNTIL, QUARTER, Lived
 pytestmark = pytest.mark.django_db
 
 
-def replayed(lived: Lived) -> tuple[School, Replayed]:
+def replayed(lived: Lived, *, until_ms: int = to_ms(LIVED_UNTIL)) -> tuple[School, Replayed]:
+    """A replay of the candles up to then, from a school that has not learned yet."""
     school = School()
     first_ms = min(int(candles.open_ms[0]) for candles in lived.minutes.values())
     done = replay(
-        lived.minutes,
+        {symbol: candles.between(0, until_ms) for symbol, candles in lived.minutes.items()},
         timeframe=TIMEFRAMES["15m"],
         rules=Rules(),
         teacher=school,
         first_close_ms=first_ms,
-        last_close_ms=to_ms(LIVED_UNTIL),
+        last_close_ms=until_ms,
     )
     return school, done
 
@@ -121,16 +122,6 @@ def test_the_hash_chains_hold(lived: Lived) -> None:
 
 def test_no_decision_used_a_candle_that_closed_after_it(lived: Lived) -> None:
     cut = to_ms(LIVED_UNTIL) - 20 * QUARTER
-    earlier = Lived({s: candles.between(0, cut) for s, candles in lived.minutes.items()}, lived.bootstrapped)
-    school = School()
-    first_ms = min(int(candles.open_ms[0]) for candles in earlier.minutes.values())
-    done = replay(
-        earlier.minutes,
-        timeframe=TIMEFRAMES["15m"],
-        rules=Rules(),
-        teacher=school,
-        first_close_ms=first_ms,
-        last_close_ms=cut,
-    )
+    _, done = replayed(lived, until_ms=cut)
+
     assert decisions_digest(stored_ids(until_ms=cut)) == digest_of(done.walk.closes)
-    assert cut % MINUTE_MS == 0

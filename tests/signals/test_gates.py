@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from ingestion.timeframes import MINUTE_MS
 from signals.gates import (
     GATES,
-    MINUTE_MS,
     REASONS,
     Book,
     GateRules,
