@@ -81,7 +81,7 @@ UPWARD = {("signals.tasks", "learning.selectors")}
 LONGEST_FILE, LONGEST_FUNCTION, BROAD_EXCEPTS = 400, 50, 3
 EMPTY_WORD = re.compile(r"(^|_)(enhanced|advanced|simple|final|new|old|v2|utils?|helpers?|manager|misc|stuff)(_|$)")
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK|placeholder|NotImplementedError)\b")
-# Commands of the design that this version has, and those it adds. up, play: see the player in ingestion.
+# Commands of the design that this version has, and those it adds beside them.
 COMMANDS = {
     "alphapulse_site": ("up", "prepare", "heartbeat"),
     "ingestion": ("import_candles", "play"),

@@ -187,7 +187,7 @@ def test_existing_keys_are_left_alone(everything: type[models.Model]) -> None:
 
 def test_of_a_key_given_twice_one_row_is_written(everything: type[models.Model]) -> None:
     assert copy_rows(everything, [everything(key="twin", text="a"), everything(key="twin", text="b")]) == 1
-    assert everything._default_manager.get(key="twin").text == "a"
+    assert everything._default_manager.values_list("text", flat=True).get(key="twin") == "a"
 
 
 def test_no_rows_are_no_work(everything: type[models.Model]) -> None:

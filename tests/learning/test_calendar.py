@@ -22,8 +22,8 @@ moments = st.integers(0, 3 * 10**12)
 spans = st.integers(0, 40 * DAY_MS)
 
 
-def ms(*parts: int) -> int:
-    return int(datetime(*parts, tzinfo=UTC).timestamp()) * 1000
+def ms(year: int, month: int, day: int, hour: int = 0, minute: int = 0) -> int:
+    return int(datetime(year, month, day, hour, minute, tzinfo=UTC).timestamp()) * 1000
 
 
 def periods(began: int, until: int) -> list[tuple[str, str]]:

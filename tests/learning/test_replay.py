@@ -40,7 +40,7 @@ def test_without_an_outcome_there_is_no_rate() -> None:
 
 
 def test_an_unknown_symbol_or_path_is_named(tmp_path: Path) -> None:
-    with pytest.raises(CommandError, match="no candle file for NOPEUSDT; there is: .*BTCUSDT"):
+    with pytest.raises(CommandError, match=r"no candle file for NOPEUSDT; there is: .*BTCUSDT"):
         replayed("--candles", str(RECORDING), "--symbols", "NOPEUSDT")
     with pytest.raises(CommandError, match="no such file or directory"):
         replayed("--candles", str(tmp_path / "missing"))

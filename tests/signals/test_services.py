@@ -312,7 +312,7 @@ def hold(minutes: Mapping[str, Candles], opened: datetime, *, version: Version =
 
 def ends(model: type[Signal] | type[RejectedSignal]) -> list[tuple[Any, ...]]:
     """How every decision of the table ended, without when it was looked at."""
-    rows = model._default_manager.order_by("symbol", "opened_at").values()  # type: ignore[attr-defined]
+    rows = model._default_manager.order_by("symbol", "opened_at").values()
     unlike = {"id", "checked_until", "rejection", "scan_id"}
     return [tuple(sorted((name, value) for name, value in row.items() if name not in unlike)) for row in rows]
 
@@ -556,6 +556,8 @@ def test_positions_open_and_close_once_and_the_equity_adds_up() -> None:
         signal = position.signal
         assert position.closed_at == signal.exit_at
         assert signal.entry is not None
+        assert signal.exit_price is not None
+        assert position.profit is not None
         by_hand = position.quantity * signal.direction * (signal.exit_price - signal.entry)
         by_hand -= position.quantity * 0.001 * (signal.exit_price + signal.entry)
         assert position.profit == pytest.approx(by_hand, rel=1e-9)
