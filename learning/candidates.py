@@ -11,6 +11,7 @@ from learning.events import Events, design_effect, sampled
 from learning.logistic import (
     INTERCEPT_LIMIT,
     INTERCEPTS,
+    Fit,
     Problem,
     Sample,
     fit,
@@ -74,10 +75,14 @@ def refit(previous: FloatArray, known: Events, awake: BoolArray, *, today: int, 
         coefficients[flat] = _fit_intercepts(sample, previous[flat], config)
     effect = _design_effect(taken, sample, coefficients[equal_index(config)])
     sample = Sample(sample.votes, sample.won_long, sample.won_short, unique / effect)
-    start = coefficients[equal_index(config)]
-    for place in _slowest_first(config):
-        recent, decayed = _faded(sample, taken, config.half_lives[place], today, config)
-        coefficients[place] = start = _fit_candidate(recent, decayed, start, previous[place], awake, config)
+    places = range(len(config.half_lives))
+    faded = [_faded(sample, taken, half_life, today, config) for half_life in config.half_lives]
+    signed = _signed_fits(faded, coefficients, awake, config)
+    proven = np.zeros(len(awake), np.bool_)
+    for place in places:
+        proven |= _proven_wrong(faded[place], signed[place], awake, config)
+    for place in places:
+        coefficients[place] = _held(faded[place], signed[place], previous[place], awake, proven, config)
     return Refit(coefficients, effect, float(sample.weight.sum()), len(known), len(taken))
 
 
@@ -101,40 +106,54 @@ def _design_effect(events: Events, sample: Sample, theta: FloatArray) -> float:
     return design_effect(events.hour_block, sample.weight * (long - short) * sample.votes, events.series)
 
 
-def _faded(sample: Sample, events: Events, half_life: float, today: int, config: Config) -> tuple[Sample, FloatArray]:
-    """The sample with weights halved every `half_life` days, and those weights; rows beyond the window left out."""
-    age = (today - events.decided_day).astype(np.float64)
+def _faded(sample: Sample, events: Events, half_life: float, today: int, config: Config) -> Sample:
+    """The sample with weights halved every `half_life` days; rows beyond the window left out."""
     if math.isinf(half_life):
-        return sample, sample.weight
+        return sample
+    age = (today - events.decided_day).astype(np.float64)
     inside = age <= config.window_half_lives * half_life
     recent = sample.rows(inside)
-    decayed = recent.weight * np.exp2(-age[inside] / half_life)
-    return Sample(recent.votes, recent.won_long, recent.won_short, decayed), decayed
+    return Sample(recent.votes, recent.won_long, recent.won_short, recent.weight * np.exp2(-age[inside] / half_life))
 
 
-def _fit_candidate(
-    sample: Sample, weight: FloatArray, start: FloatArray, previous: FloatArray, awake: BoolArray, config: Config
-) -> FloatArray:
-    """One half-life's minimum. The signed fit says which heads are proven to point the wrong way; the others' betas are
-    then kept at or above zero and all is fitted again, so each candidate is the unique minimum of its problem."""
-    lower = np.concatenate([np.full(INTERCEPTS, -INTERCEPT_LIMIT), np.where(awake, -np.inf, previous[INTERCEPTS:])])
-    upper = np.concatenate([np.full(INTERCEPTS, INTERCEPT_LIMIT), np.where(awake, np.inf, previous[INTERCEPTS:])])
-    signed = fit(Problem(sample, config.ridge, EQUAL_BETA, lower, upper), start)
-    beta = signed.theta[INTERCEPTS:]
-    if not (awake & (beta < 0)).any():
-        return signed.theta
-    proven = _proven_wrong(sample, weight, signed.theta, signed.hessian, awake, config)
-    lower[INTERCEPTS:] = np.where(awake & ~proven, 0.0, lower[INTERCEPTS:])
-    if not (awake & ~proven & (beta < 0)).any():
-        return signed.theta
-    return fit(Problem(sample, config.ridge, EQUAL_BETA, lower, upper), signed.theta).theta
+def _signed_fits(faded: list[Sample], coefficients: FloatArray, awake: BoolArray, config: Config) -> list[Fit]:
+    """Each half-life's minimum with every awake beta free to be negative. `coefficients` still hold last night's."""
+    fits, start = {}, coefficients[equal_index(config)]
+    for place in _slowest_first(config):
+        lower, upper = _bounds(coefficients[place], awake)
+        fits[place] = fit(Problem(faded[place], config.ridge, EQUAL_BETA, lower, upper), start)
+        start = fits[place].theta
+    return [fits[place] for place in range(len(faded))]
 
 
-def _proven_wrong(
-    sample: Sample, weight: FloatArray, theta: FloatArray, hessian: FloatArray, awake: BoolArray, config: Config
-) -> BoolArray:
+def _bounds(previous: FloatArray, awake: BoolArray) -> tuple[FloatArray, FloatArray]:
+    """Bounds on (a_long, a_short, b): heads that are not awake are held where they were."""
+    lower, upper = (np.where(awake, free, previous[INTERCEPTS:]) for free in (-np.inf, np.inf))
+    limit = np.full(INTERCEPTS, INTERCEPT_LIMIT)
+    return np.concatenate([-limit, lower]), np.concatenate([limit, upper])
+
+
+def _proven_wrong(sample: Sample, signed: Fit, awake: BoolArray, config: Config) -> BoolArray:
     """Heads whose beta is negative at z-score <= -3 with >= 300 effective events: the faded weight of their votes."""
+    if not (awake & (signed.theta[INTERCEPTS:] < 0)).any():
+        return np.zeros(len(awake), np.bool_)
     free = np.concatenate([np.full(INTERCEPTS, True), awake])
-    score = (theta / standard_errors(hessian, free))[INTERCEPTS:]
-    seen = np.array([float(weight[row != 0].sum()) for row in sample.votes])
-    return (score <= config.negative_score) & (seen >= config.negative_events)
+    score = (signed.theta / standard_errors(signed.hessian, free))[INTERCEPTS:]
+    seen = np.array([float(sample.weight[row != 0].sum()) for row in sample.votes])
+    return awake & (score <= config.negative_score) & (seen >= config.negative_events)
+
+
+def _held(
+    sample: Sample, signed: Fit, previous: FloatArray, awake: BoolArray, proven: BoolArray, config: Config
+) -> FloatArray:
+    """The candidate: the unique minimum with the betas of awake heads that nothing has proven wrong kept >= 0.
+
+    A head proven wrong over any half-life may be negative in all of them: the short ones rarely have the 300 events
+    to prove it anew, and would forget a reliable adversary whenever they lead.
+    """
+    lower, upper = _bounds(previous, awake)
+    honest = awake & ~proven
+    if not (honest & (signed.theta[INTERCEPTS:] < 0)).any():
+        return signed.theta
+    lower[INTERCEPTS:] = np.where(honest, 0.0, lower[INTERCEPTS:])
+    return fit(Problem(sample, config.ridge, EQUAL_BETA, lower, upper), signed.theta).theta

@@ -50,6 +50,7 @@ def test_the_gate_opens_after_at_least_five_scored_days_and_an_e_value_of_twenty
     assert opening.figures["e_value"] >= 20
     assert opening.figures["days"] >= 5
     assert night.procedure.phase == "live"
+    assert (night.procedure.opening.days, night.procedure.guard.days) == (0, 0)
 
 
 def test_from_the_opening_on_the_live_weights_leave_equal_by_capped_steps(life) -> None:
@@ -136,15 +137,17 @@ def test_a_sabotaged_version_is_caught_live_and_equal_weights_come_back() -> Non
 
 
 def test_after_a_roll_back_the_procedure_has_to_earn_its_way_again() -> None:
-    events = skilled(40)
-    trusted = nights(events, 10, config=CONFIG)[-1].procedure
-    procedure, phases = trusted.pin(Weights(HEADS, -trusted.weights.beta, trusted.weights.bias)), []
+    events = skilled(45)
+    trusted = nights(events, 15, config=CONFIG, phase="shadow")[-1].procedure
+    assert trusted.phase == "live"
+    procedure, phases = trusted.pin(Weights(HEADS, -3 * trusted.learner.weights.beta, trusted.weights.bias)), []
 
-    for today in range(11, 40):
+    for today in range(16, 45):
         night = run_night(procedure, events, today=today, config=CONFIG)
         procedure = night.procedure.release() if night.rolled_back else night.procedure
         phases.append(procedure.phase)
 
+        assert procedure.phase == "live" or procedure.guard.days == 0
     first_shadow = phases.index("shadow")
     assert "live" in phases[first_shadow + 5 :]
     assert phases[first_shadow : first_shadow + 5] == ["shadow"] * 5
