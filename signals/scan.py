@@ -110,9 +110,14 @@ def frames_between(minutes: Candles, timeframe: Timeframe, first_ms: int, last_m
     return frames
 
 
-def history_start_ms(timeframe: Timeframe, first_close_ms: int) -> int:
+def slower_than(timeframe: Timeframe, context: Sequence[str] = CONTEXT) -> list[Timeframe]:
+    """The context timeframes that a scan timeframe has beside it."""
+    return [TIMEFRAMES[name] for name in context if TIMEFRAMES[name].minutes > timeframe.minutes]
+
+
+def history_start_ms(timeframe: Timeframe, first_close_ms: int, context: Sequence[str] = CONTEXT) -> int:
     """Open time (ms) of the earliest 1m candle that a scan closing at `first_close_ms` can read."""
-    used = [timeframe, *(TIMEFRAMES[name] for name in CONTEXT if TIMEFRAMES[name].minutes > timeframe.minutes)]
+    used = [timeframe, *slower_than(timeframe, context)]
     return min(
         each.window_start_ms(int(each.block_of(np.array(each.last_closed_open_ms(first_close_ms))))) for each in used
     )
@@ -126,9 +131,15 @@ class Segment:
     rows: npt.NDArray[np.int64]
 
 
-def segments(minutes: Candles, timeframe: Timeframe, first_close_ms: int, last_close_ms: int) -> Iterator[Segment]:
+def segments(
+    minutes: Candles,
+    timeframe: Timeframe,
+    first_close_ms: int,
+    last_close_ms: int,
+    context: Sequence[str] = CONTEXT,
+) -> Iterator[Segment]:
     """Windows (without feeds) whose rows together are the ready bars that close in [first_close_ms, last_close_ms]."""
-    context = [TIMEFRAMES[name] for name in CONTEXT if TIMEFRAMES[name].minutes > timeframe.minutes]
+    slow = slower_than(timeframe, context)
     slow_frames = {
         slower.name: frames_between(
             minutes,
@@ -136,14 +147,14 @@ def segments(minutes: Candles, timeframe: Timeframe, first_close_ms: int, last_c
             slower.last_closed_open_ms(first_close_ms),
             slower.last_closed_open_ms(last_close_ms),
         )
-        for slower in context
+        for slower in slow
     }
     base_frames = frames_between(minutes, timeframe, first_close_ms - timeframe.ms, last_close_ms - timeframe.ms)
     for block, frame in base_frames.items():
         own = timeframe.block_of(frame.candles.open_ms) == block
         wanted = own & frame.ready & (frame.close_ms >= first_close_ms) & (frame.close_ms <= last_close_ms)
         anchors = np.stack(
-            [slower.block_of(frame.close_ms // slower.ms * slower.ms - slower.ms) for slower in context]
+            [slower.block_of(frame.close_ms // slower.ms * slower.ms - slower.ms) for slower in slow]
             or [np.zeros(len(frame), np.int64)]
         )
         rows = np.flatnonzero(wanted)
@@ -152,7 +163,7 @@ def segments(minutes: Candles, timeframe: Timeframe, first_close_ms: int, last_c
             if len(part):
                 seen = {
                     slower.name: slow_frames[slower.name][int(anchors[index, part[0]])]
-                    for index, slower in enumerate(context)
+                    for index, slower in enumerate(slow)
                 }
                 yield Segment(Window(frame, seen, {}), part)
 

@@ -1,6 +1,6 @@
 """The first phase of a close: the market's mood once, then votes, pool and symbol gates in chunks of symbols."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -20,7 +20,7 @@ from signals.consensus import FloatArray
 from signals.heads import HEADS
 from signals.models import ScanClose, ScanHistory
 from signals.rows import scan_rows, to_ms, to_time
-from signals.scan import Looks, Segment, history_start_ms, judge, look, segments
+from signals.scan import CONTEXT, Looks, Segment, history_start_ms, judge, look, segments
 from signals.selectors import decided_until
 from signals.version import Version
 
@@ -70,16 +70,21 @@ def open_close(*, close: datetime, version: Version) -> list[int]:
     return [chunk for chunk in range(len(row.chunks)) if chunk not in row.looked]
 
 
-def segments_at(timeframe: Timeframe, close: datetime, symbols: list[str]) -> dict[str, list[Segment]]:
+def segments_at(
+    timeframe: Timeframe, close: datetime, symbols: list[str], context: Sequence[str] = CONTEXT
+) -> dict[str, list[Segment]]:
     """Each symbol's window at one close; a symbol without a ready bar there has none."""
     close_ms = to_ms(close)
-    minutes = load_many(symbols, history_start_ms(timeframe, close_ms), close_ms)
-    return {symbol: list(segments(candles, timeframe, close_ms, close_ms)) for symbol, candles in minutes.items()}
+    minutes = load_many(symbols, history_start_ms(timeframe, close_ms, context), close_ms)
+    return {
+        symbol: list(segments(candles, timeframe, close_ms, close_ms, context)) for symbol, candles in minutes.items()
+    }
 
 
 def store_mood(timeframe: Timeframe, close: datetime, symbols: list[str]) -> None:
     """Write the market's mood of one close, once; nothing where no symbol has a ready bar."""
-    found = segments_at(timeframe, close, symbols)
+    # The mood reads the scan timeframe only, whose window is a quarter as long as that of the slowest context.
+    found = segments_at(timeframe, close, symbols, context=())
     values = mood_feed.mood_at(found, to_ms(close), *mood_history(timeframe, close))
     if values is not None:
         row = MarketFeed(name=mood_feed.feed_name(timeframe), symbol="", available_at=close, values=values.tolist())
