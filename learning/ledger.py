@@ -20,7 +20,7 @@ from signals.gates import has_quorum
 from signals.models import RejectedSignal, ScanHistory, Signal, TrackedDecision
 from signals.rows import to_ms, to_time
 from signals.scan import Rules
-from signals.selectors import ended_by
+from signals.selectors import ended_by, followed_until
 
 Column = TypeVar("Column")
 
@@ -31,7 +31,8 @@ APPEND_LOCK = lock_key("learning.ledger")
 def append_outcomes(*, timeframe: Timeframe, until: datetime, rules: Rules) -> int:
     """Append a learning event for every lean whose both sides ended by `until` and that has none; returns how many.
 
-    `until` must not be later than the last decided close: then every bracket that overlaps an ended one is known.
+    `until` must not be later than the last decided close: then every bracket that overlaps an ended one is known. How
+    those ended must be known too, since uniqueness counts them: what a poll has not yet read as far waits for it.
     """
     with transaction.atomic():
         take_ledger()
@@ -40,6 +41,12 @@ def append_outcomes(*, timeframe: Timeframe, until: datetime, rules: Rules) -> i
             decision
             for model in (Signal, RejectedSignal)
             for decision in ended_by(model, timeframe.name, until).exclude(Exists(told))
+        ]
+        followed = followed_until(timeframe.name, until)
+        decisions = [
+            decision
+            for decision in decisions
+            if max(decision.exit_at, decision.mirror_exit_at) <= followed.get(decision.symbol, until)
         ]
         labels = labels_of(decisions, timeframe, until, rules)
         return append(outcome_row(label, timeframe, until) for label in labels)

@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from django.db.models import Q, QuerySet
+from django.db.models import Min, Q, QuerySet
 
 from ingestion.timeframes import Timeframe
 from signals.gates import GateRules, PastSignal
-from signals.models import ScanClose, ScanHistory, Signal, TrackedDecision
+from signals.models import RejectedSignal, ScanClose, ScanHistory, Signal, TrackedDecision
 from signals.rows import to_ms
 
 
@@ -51,6 +51,17 @@ def unresolved(
     if symbols is not None:
         found = found.filter(symbol__in=list(symbols))
     return list(found.order_by("symbol", "opened_at"))
+
+
+def followed_until(timeframe: str, until: datetime) -> dict[str, datetime]:
+    """How far the least followed bracket that was open before `until` has been read, for the symbols that have one."""
+    found: dict[str, datetime] = {}
+    for model in (Signal, RejectedSignal):
+        still_open = model._default_manager.filter(Q(outcome="") | Q(mirror_outcome=""), timeframe=timeframe)
+        least = still_open.filter(opened_at__lt=until).values("symbol").annotate(least=Min("checked_until"))
+        for symbol, checked in least.values_list("symbol", "least"):
+            found[symbol] = min(checked, found.get(symbol, checked))
+    return found
 
 
 def undecided_scans(timeframe: str, close: datetime) -> list[ScanHistory]:
