@@ -70,7 +70,7 @@ def create_version(
 
 def _put_in_force(row: LearningState, effective_from: datetime) -> None:
     in_force = LearningState.objects.filter(state_type=row.state_type, status="active").exclude(pk=row.pk)
-    in_force.update(status="rolled_back" if row.created_by.startswith("rollback") else "archived")
+    in_force.update(status="rolled_back" if row.created_by.startswith(("rollback", "live_guard")) else "archived")
     ActiveLearningState.objects.update_or_create(
         state_type=row.state_type, defaults={"state": row, "effective_from": effective_from}
     )
