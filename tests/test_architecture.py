@@ -90,7 +90,7 @@ COMMANDS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Module:
     """One source file of ours; `name` is dotted, a package's is that of its folder."""
 
@@ -127,8 +127,13 @@ def _module(path: Path) -> Module:
     return Module(".".join(parts).removesuffix(".__init__"), path, text, ast.parse(text))
 
 
-def uses(module: Module) -> Iterator[Use]:
+@cache
+def uses(module: Module) -> tuple[Use, ...]:
     """Everything the module imports, also inside functions."""
+    return tuple(_uses(module))
+
+
+def _uses(module: Module) -> Iterator[Use]:
     for node in ast.walk(module.tree):
         if isinstance(node, ast.Import):
             yield from (Use(alias.name, "") for alias in node.names)
@@ -148,6 +153,7 @@ def among(name: str, patterns: tuple[str, ...]) -> bool:
     return any(fnmatch(name, pattern) for pattern in patterns)
 
 
+@cache
 def floor(name: str) -> int:
     if among(name, PURE):
         return 0
@@ -174,10 +180,6 @@ def broken(rule: Callable[[Module, Use], bool]) -> list[str]:
     return [
         f"{module.name} -> {use.module} {use.name}" for module in modules() for use in uses(module) if rule(module, use)
     ]
-
-
-def calls(module: Module) -> Iterator[ast.Call]:
-    return (node for node in ast.walk(module.tree) if isinstance(node, ast.Call))
 
 
 def places(found: Callable[[Module, ast.AST], bool]) -> list[str]:
