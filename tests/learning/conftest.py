@@ -12,9 +12,8 @@ from pytest_django.plugin import DjangoDbBlocker
 from alphapulse_site.clock import advance_market_clock, set_market_clock
 from alphapulse_site.models import MarketClock
 from ingestion.candles import store_candles
-from ingestion.csv_format import load_recording
+from ingestion.csv_format import load_recording, read_candle_file
 from ingestion.importing import import_files
-from ingestion.csv_format import read_candle_file
 from ingestion.models import CandleSource
 from ingestion.timeframes import TIMEFRAMES, Candles
 from learning import selectors, services
