@@ -44,7 +44,7 @@ class HeadRecord:
             return None
         if self.change.lies_above(0.0):
             return "improving"
-        return "declining" if self.change.lies_below(0.0) else "steady"
+        return "declining" if self.change.lies_below(0.0) else "no change shown"
 
 
 def head_records(outcomes: Outcomes, versions: Mapping[int, Weights], names: tuple[str, ...]) -> list[HeadRecord]:

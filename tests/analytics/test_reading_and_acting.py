@@ -17,6 +17,7 @@ from rest_framework.test import APIClient
 from alphapulse_site.models import JobRun
 from analytics.models import AcknowledgedRequest
 from tests.analytics import rows
+from tests.at_once import run_at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -263,3 +264,24 @@ def test_an_endless_key_is_refused(market: None, operators_client: APIClient) ->
 
 def test_an_unknown_run_is_a_problem(anonymous: APIClient) -> None:
     assert is_problem(anonymous.get("/api/jobs/1/"), 404)
+
+
+ASK = """
+from django.contrib.auth.models import User
+from analytics.triggers import DAILY, request_run
+operator = User.objects.get(username="operator")
+answer = request_run(job=DAILY, period="", user=operator, key="a", fingerprint="same").pk
+"""
+
+
+@pytest.mark.django_db(transaction=True)
+def test_four_processes_with_one_key_get_one_run(
+    empty_broker: None, process_environment: dict[str, str], operator: User
+) -> None:
+    rows.market_clock()
+    rows.scan_close(rows.NOW - timedelta(days=9))
+
+    runs = run_at_once(ASK, process_environment)
+
+    assert len(set(runs)) == 1
+    assert JobRun.objects.count() == AcknowledgedRequest.objects.count() == 1

@@ -78,7 +78,7 @@ class HeadPerformance(Interval):
     current_weight = Figure(help_text="its share in the version in force")
     suggested_weight = Figure(help_text="its share in the challenger; null when none waits")
     weight_adjustment_needed = serializers.BooleanField(allow_null=True)
-    performance_trend = serializers.CharField(allow_null=True, help_text="improving, declining or steady")
+    performance_trend = serializers.CharField(allow_null=True, help_text="improving, declining or no change shown")
 
 
 class HeadsPerformance(serializers.Serializer[Any]):
