@@ -108,15 +108,20 @@ def test_the_data_is_free_again_when_its_owner_has_gone(places: Places) -> None:
 
 def test_a_forked_child_does_not_keep_the_data_from_the_next_start(places: Places) -> None:
     places.root.mkdir()
+    told, tell = os.pipe()
     with only_one(places):
         child = os.fork()
         if child == 0:
-            time.sleep(30)
+            os.write(tell, b"here")
+            time.sleep(60)
             os._exit(0)
+        os.read(told, 4)
     with only_one(places):
         owner = (places.root / "up.lock").read_text(encoding="utf-8")
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
+    os.close(told)
+    os.close(tell)
 
     assert owner == f"{os.getpid()}\n"
 
