@@ -46,7 +46,7 @@ def append_outcomes(*, timeframe: Timeframe, until: datetime, rules: Rules) -> i
         decisions = [
             decision
             for decision in decisions
-            if max(decision.exit_at, decision.mirror_exit_at) <= followed.get(decision.symbol, until)
+            if max(decision.exit_at, decision.mirror_exit_at) <= followed.get(decision.symbol, until)  # type: ignore[type-var, operator]
         ]
         labels = labels_of(decisions, timeframe, until, rules)
         return append(outcome_row(label, timeframe, until) for label in labels)
