@@ -20,7 +20,16 @@ from signals.configuration import rules
 from signals.heads import HEADS
 from signals.models import RejectedSignal, ScanClose, ScanHistory, Signal, TrackedDecision
 from signals.mood_feed import feed_name
-from signals.rows import scan_rows, set_mirror_outcome, set_outcome, to_ms, to_time, tracked_rows
+from signals.rows import (
+    MIRROR_COLUMNS,
+    OUTCOME_COLUMNS,
+    scan_rows,
+    set_mirror_outcome,
+    set_outcome,
+    to_ms,
+    to_time,
+    tracked_rows,
+)
 from signals.scan import decisions_digest
 from signals.selectors import past_signals
 from signals.version import Version
@@ -89,7 +98,7 @@ def _certify(rows: list[ScanClose], timeframe: Timeframe, progress: Callable[[st
     teacher = Stored(_versions(rows))
     expected = {to_ms(row.close_time) for row in rows}
     for decided in walk_over(seen, walk, teacher):
-        _compare(decided, timeframe, certificate)
+        _compare(decided, timeframe, certificate, known_ms)
         expected.discard(decided.close_ms)
         progress("certify", (decided.close_ms - to_ms(first)) / max(to_ms(last) - to_ms(first), 1))
     _compare_empty(expected, timeframe, certificate)
@@ -133,7 +142,7 @@ def _mood_differences(
             yield f"mood {to_time(close_ms):%Y-%m-%d %H:%M}: values"
 
 
-def _compare(decided: Decided, timeframe: Timeframe, certificate: Certificate) -> None:
+def _compare(decided: Decided, timeframe: Timeframe, certificate: Certificate, known_ms: int) -> None:
     at = to_time(decided.close_ms)
     stored = {row.symbol: row for row in ScanHistory.objects.filter(timeframe=timeframe.name, close_time=at)}
     version = decided.version.weight_version
@@ -142,10 +151,10 @@ def _compare(decided: Decided, timeframe: Timeframe, certificate: Certificate) -
         certificate.differences += _differing(stored.pop(row.symbol, None), row, COMPARED)
     certificate.differences += [f"{row}: stored, but not recomputed" for row in stored.values()]
     certificate.closes += 1
-    _compare_tracked(decided, timeframe, certificate)
+    _compare_tracked(decided, timeframe, certificate, known_ms)
 
 
-def _compare_tracked(decided: Decided, timeframe: Timeframe, certificate: Certificate) -> None:
+def _compare_tracked(decided: Decided, timeframe: Timeframe, certificate: Certificate, known_ms: int) -> None:
     at = to_time(decided.close_ms)
     stored: dict[Any, TrackedDecision] = {}
     for model in (Signal, RejectedSignal):
@@ -158,10 +167,18 @@ def _compare_tracked(decided: Decided, timeframe: Timeframe, certificate: Certif
             set_outcome(row, followed.touch)
         if found is not None and found.mirror_outcome and followed.mirror:
             set_mirror_outcome(row, followed.mirror)
-        if found is not None and not found.outcome:
-            row.entry = found.entry
         certificate.outcomes += 1
-        certificate.differences += _differing(found, row, TRACKED)
+        certificate.differences += _differing(found, row, _known_columns(found, known_ms))
+
+
+def _known_columns(found: TrackedDecision | None, known_ms: int) -> tuple[str, ...]:
+    """What can be compared: an outcome that came after the candles were read is for the next certificate."""
+    columns = TRACKED
+    if found is not None and (found.exit_at is None or to_ms(found.exit_at) > known_ms):
+        columns = tuple(name for name in columns if name not in OUTCOME_COLUMNS)
+    if found is not None and found.mirror_exit_at is not None and to_ms(found.mirror_exit_at) > known_ms:
+        columns = tuple(name for name in columns if name not in MIRROR_COLUMNS)
+    return columns
 
 
 def _compare_empty(expected: set[int], timeframe: Timeframe, certificate: Certificate) -> None:
