@@ -67,6 +67,14 @@ def test_a_longer_period_reaches_further_back(anonymous: APIClient, closed: None
     assert performance(anonymous, period="9d")["overall"]["win_count"] == 3
 
 
+def test_a_trade_counts_where_it_closed_and_a_signal_where_it_was_published(anonymous: APIClient) -> None:
+    rows.signal(1.0, rows.NOW - 7 * DAY - HOUR / 2)
+
+    overall = performance(anonymous)["overall"]
+
+    assert (overall["total_signals"], overall["closed_signals"]) == (0, 1)
+
+
 def test_symbol_and_timeframe_choose(anonymous: APIClient, closed: None) -> None:
     rows.signal(1.0, rows.NOW - DAY, symbol="ETHUSDT")
 

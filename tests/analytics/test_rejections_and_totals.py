@@ -66,6 +66,21 @@ def test_each_gate_is_weighed_by_what_it_refused(anonymous: APIClient, refused: 
     }
 
 
+@pytest.mark.parametrize(
+    ("net_r", "kind"),
+    [(-0.11, "good"), (-0.1, "neutral"), (-0.05, "neutral"), (0.1, "neutral"), (0.11, "missed")],
+)
+def test_within_a_tenth_of_r_a_rejection_is_neutral(anonymous: APIClient, net_r: float, kind: str) -> None:
+    rows.shadow(net_r)
+
+    quality = analysis(anonymous)["by_reason"]["low_quality"]
+
+    assert {name: quality[name] for name in ("good", "missed", "neutral")} == {
+        **{"good": 0, "missed": 0, "neutral": 0},
+        kind: 1,
+    }
+
+
 def test_one_day_says_a_value_and_no_interval(anonymous: APIClient, refused: None) -> None:
     consensus = analysis(anonymous)["by_reason"]["no_consensus"]
 
