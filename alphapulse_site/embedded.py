@@ -196,6 +196,7 @@ def running_postgres(places: Places, *, throwaway: bool = False) -> Iterator[Non
         yield
     finally:
         _stop(process, signal.SIGINT, signal.SIGQUIT, seconds=60)
+        _forget(sockets, home=places.postgres)
 
 
 def _init_database(places: Places, account: "_Account", *, throwaway: bool) -> None:
@@ -240,6 +241,7 @@ def running_valkey(places: Places, *, throwaway: bool = False) -> Iterator[None]
         yield
     finally:
         _stop(process, signal.SIGTERM, signal.SIGKILL, seconds=15)
+        _forget(sockets, home=places.valkey)
 
 
 @dataclass(frozen=True)
@@ -370,6 +372,12 @@ def _stop(process: subprocess.Popen[bytes], gently: signal.Signals, firmly: sign
     except subprocess.TimeoutExpired:
         process.send_signal(firmly)
         process.wait(timeout=30)
+
+
+def _forget(sockets: Path, *, home: Path) -> None:
+    """Leave nothing under /tmp once the server has stopped."""
+    if sockets != home:
+        shutil.rmtree(sockets, ignore_errors=True)
 
 
 def _stop_leftover(name: str, home: Path, pid_file: Path, gently: signal.Signals) -> None:

@@ -48,6 +48,8 @@ def test_what_was_written_is_there_after_a_restart_even_in_an_awkward_path(place
 
     assert kept == [(7,)]
     assert [process.is_running() for process in stopped] == [False, False]
+    assert not places.socket_directory(places.postgres).exists()
+    assert not places.broker_socket.parent.exists()
 
 
 def test_the_servers_listen_on_no_port(places: Places) -> None:
