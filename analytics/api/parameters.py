@@ -131,12 +131,21 @@ def time_or_epoch(at: datetime | None) -> datetime:
     return at or datetime.fromisoformat("1971-01-01T00:00:00+00:00")
 
 
-def checked(kind: type[Q], request: Request) -> Q:
-    """The query of a request, or a 400 that says what is wrong; an unknown parameter is wrong too."""
+def checked(kind: type[Q], request: Request, also: tuple[str, ...] = ()) -> Q:
+    """The query of a request, or a 400 that says what is wrong; an unknown parameter is wrong too.
+
+    `also`: parameters that somebody else checks.
+    """
     query = kind(data=request.query_params.dict())
-    unknown = set(request.query_params) - set(query.fields) - {"format", "cursor", "page_size"}
-    if unknown:
-        allowed = ", ".join(query.fields)
-        raise serializers.ValidationError(dict.fromkeys(sorted(unknown), f"unknown parameter; known are: {allowed}."))
+    known = {*query.fields, *also, "format"}
+    refused = {
+        name: "given twice; send it once."
+        if name in known
+        else f"unknown; known are: {', '.join(query.fields) or 'none'}."
+        for name, values in request.query_params.lists()
+        if name not in known or len(values) > 1
+    }
+    if refused:
+        raise serializers.ValidationError(refused)
     query.is_valid(raise_exception=True)
     return query

@@ -1,5 +1,6 @@
 """Lists of decisions, the explanation of a scan, health, schema, and how many queries each answer costs."""
 
+from base64 import b64encode
 from datetime import timedelta
 from typing import Any
 
@@ -44,6 +45,26 @@ def test_a_page_leads_to_the_next(anonymous: APIClient) -> None:
 
     assert [row["id"] for row in first["results"] + second["results"]] == made
     assert second["next"] is None
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ({"page_size": "0"}, 400),
+        ({"page_size": "501"}, 400),
+        ({"page_size": "many"}, 400),
+        ({"symbol": ["BTCUSDT", "BTCUSDT"]}, 400),
+        ({"outcome": "lost"}, 400),
+        ({"cursor": "garbage"}, 404),
+        ({"cursor": b64encode(b"p=9999").decode()}, 404),
+        ({"cursor": b64encode(b"p=2021-07-10\x00").decode()}, 404),
+    ],
+)
+def test_a_list_asked_for_nonsense_says_so(anonymous: APIClient, query: dict[str, Any], status: int) -> None:
+    answer = anonymous.get("/api/signals/", query)
+
+    assert answer.status_code == status
+    assert answer["Content-Type"] == "application/problem+json"
 
 
 def test_lists_choose_by_outcome_and_reason(anonymous: APIClient) -> None:

@@ -86,7 +86,8 @@ WRONG = [
     ("head-weights", {"days": "366"}, "days"),
     ("head-weights", {"days": "ten"}, "days"),
     ("improvements", {"weeks": "53"}, "weeks"),
-    ("stats", {"x": "1"}, "unknown parameter"),
+    ("stats", {"x": "1"}, "unknown; known are: none"),
+    ("stats", {"cursor": "x"}, "unknown"),
 ]
 
 

@@ -48,7 +48,7 @@ class ShadowsView(generics.ListAPIView[RejectedSignal]):
 
 
 def checked_filters(query_class: type[parameters.DecisionsQuery], request: Request) -> dict[str, Any]:
-    return parameters.checked(query_class, request).filters()
+    return parameters.checked(query_class, request, also=("cursor", "page_size")).filters()
 
 
 class ScanView(APIView):
