@@ -323,7 +323,7 @@ OPENED = to_time(START_MS + 60 * MINUTE_MS)
 
 @pytest.mark.django_db
 def test_tracking_late_equals_tracking_minute_by_minute() -> None:
-    minutes = market(30 * 60)
+    minutes = market(26 * 60, ("BTCUSDT",))
     until = store_market(minutes)
     hold(minutes, OPENED, version=SHY)
 
