@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 
 from learning.candidates import equal_index, zero_index
 from learning.config import Config
-from learning.events import Events, join, make_events
+from learning.events import Events, collect, join, make_events
+from learning.layers import learn
 from learning.learner import NightlyLearner
+from learning.mixture import Certificate, Charge, certify, charged
 from learning.nightly import run_night
 from learning.procedure import Procedure
 from learning.state import LearnerState, weights_from_bytes, weights_to_bytes
@@ -23,7 +25,7 @@ from signals.consensus import EQUAL_BETA, Weights
 from tests.learning.ledgers import HEADS, SMALL, changed, ledger, ledgers, nights, shuffled
 
 # A deep run sets this to several hundred.
-EXAMPLES = int(os.environ.get("PROPERTY_EXAMPLES", "25"))
+EXAMPLES = int(os.environ.get("PROPERTY_EXAMPLES", "15"))
 few = settings(max_examples=EXAMPLES, deadline=None)
 LAST = 5
 
@@ -224,6 +226,62 @@ def test_outcomes_that_always_arrive_the_next_night_leave_no_drift() -> None:
 
     assert certificate.drift == pytest.approx(0.0, abs=1e-12)
     assert certificate.holds(SMALL)
+
+
+def by_hand(theta: np.ndarray, events: Events) -> np.ndarray:
+    """Log-losses of both brackets of each event, written from the formula."""
+    pooled = events.evidence @ theta[2:]
+    long = np.logaddexp(0, np.where(events.won_long, -1, 1) * (theta[0] + pooled))
+    short = np.logaddexp(0, np.where(events.won_short, -1, 1) * (theta[1] - pooled))
+    return (long + short) / 2
+
+
+def test_the_bill_of_a_night_is_what_was_lost_under_the_states_of_the_decisions() -> None:
+    events = ledger(200, days=5)
+    late = changed(events, matured_day=np.where(events.decided_day == 1, 6, events.matured_day))
+    states = {night.procedure.learner.day: night.procedure.learner for night in nights(late, 4)}
+    # The night of day 5 was missed: its outcomes and the late ones of day 1 are charged on day 6.
+    tonight = collect(late.rows((late.matured_day > 4) & (late.matured_day <= 6))).events
+    assert set(tonight.decided_day.tolist()) == {1, 3, 4}
+
+    lesson = learn(states[4], collect(late.known_on(6)).events, today=6, config=SMALL)
+
+    assert lesson.charge is not None
+    assert lesson.study is not None
+    weight = tonight.uniqueness / lesson.study.design_effect
+    for candidate in range(4):
+        losses = np.concatenate(
+            [by_hand(states[d].candidates[candidate], tonight.rows(tonight.decided_day == d)) for d in (1, 3, 4)]
+        )
+        assert lesson.charge.candidate_losses[candidate] == pytest.approx(np.average(losses, weights=weight))
+    mixed = [states[d].shares @ states[d].candidates for d in (1, 3, 4)]
+    own = np.concatenate(
+        [by_hand(m, tonight.rows(tonight.decided_day == d)) for m, d in zip(mixed, (1, 3, 4), strict=True)]
+    )
+    assert lesson.charge.mixture_loss == pytest.approx(np.average(own, weights=weight))
+    assert lesson.charge.mass == pytest.approx(weight.sum())
+
+
+def test_the_certificates_bound_is_the_one_of_the_book_plus_what_delay_costs() -> None:
+    certificate = Certificate(excess=np.zeros(4), gap=0.3, drift=-0.1, nights=11)
+
+    share, alpha = (1 - 0.02) / 3, 0.02
+    restarts = 10 * -np.log(1 - alpha + alpha / 4)
+    assert certificate.bounds(SMALL)[:3] == pytest.approx(-np.log(share) + restarts + 0.3 - 0.1)
+    assert certificate.bounds(SMALL)[3] == pytest.approx(-np.log(0.02) + restarts + 0.3 - 0.1)
+    assert not Certificate(np.full(4, 9.0), 0.3, -0.1, 11).holds(SMALL)
+
+
+def test_a_night_charges_the_mixture_as_the_book_says() -> None:
+    shares, losses = np.array([0.5, 0.3, 0.18, 0.02]), np.array([0.6, 0.7, 0.65, 0.69])
+    charge = Charge(mass=40.0, mixture_loss=0.62, candidate_losses=losses, shares_used_loss=0.66)
+
+    paid = shares * np.exp(-40 * losses)
+    assert charged(shares, charge, SMALL) == pytest.approx(0.98 * paid / paid.sum() + 0.02 / 4)
+    after = certify(Certificate(np.ones(4)), shares, charge)
+    assert after.excess == pytest.approx(1 + 40 * (0.62 - losses))
+    assert after.gap == pytest.approx(40 * shares @ losses + np.log(shares @ np.exp(-40 * losses)))
+    assert after.drift == pytest.approx(40 * (0.66 - shares @ losses))
 
 
 def test_a_state_comes_back_from_its_bytes_exactly() -> None:
