@@ -173,7 +173,7 @@ def _compare_tracked(decided: Decided, timeframe: Timeframe, certificate: Certif
 
 def _known_columns(found: TrackedDecision | None, known_ms: int) -> tuple[str, ...]:
     """What can be compared: an outcome that came after the candles were read is for the next certificate."""
-    columns = TRACKED
+    columns: tuple[str, ...] = TRACKED
     if found is not None and (found.exit_at is None or to_ms(found.exit_at) > known_ms):
         columns = tuple(name for name in columns if name not in OUTCOME_COLUMNS)
     if found is not None and found.mirror_exit_at is not None and to_ms(found.mirror_exit_at) > known_ms:

@@ -61,7 +61,7 @@ ALSO_PUBLIC: dict[str, tuple[set[str], str]] = {
     "signals.rows": (
         {
             *("scan_rows", "tracked_rows", "judged_from", "order_of", "set_outcome", "set_mirror_outcome"),
-            *("to_ms", "to_time"),
+            *("to_ms", "to_time", "OUTCOME_COLUMNS", "MIRROR_COLUMNS"),
         },
         "the one translation between decisions and their rows, shared by live, bootstrap and certify",
     ),
