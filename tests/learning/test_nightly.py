@@ -1,7 +1,5 @@
 """The nights in a row: shadow until proven, live under guard, back when it fails, and a person's hand on the lever."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
