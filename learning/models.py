@@ -88,6 +88,7 @@ class LearningEvent(models.Model):
         indexes = [
             models.Index(fields=["kind", "decided_at"]),
             models.Index(fields=["timeframe", "ended_at"], condition=models.Q(kind="outcome"), name="events_by_end"),
+            models.Index(fields=["matured_at"], condition=models.Q(kind="outcome"), name="events_by_maturity"),
         ]
 
     def __str__(self) -> str:

@@ -142,6 +142,7 @@ def _tracked_meta(prefix: str) -> dict[str, list[models.Index]]:
             models.Index(fields=["checked_until"], name=f"{prefix}_unresolved", condition=unresolved),
             models.Index(fields=["opened_at"], name=f"{prefix}_opened"),
             models.Index(fields=["exit_at"], name=f"{prefix}_exit"),
+            models.Index(fields=["expires_at"], name=f"{prefix}_expires"),
         ]
     }
 

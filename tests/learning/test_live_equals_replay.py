@@ -3,6 +3,7 @@
 from uuid import UUID
 
 import pytest
+from django.db.models import Q
 
 from ingestion.timeframes import TIMEFRAMES
 from learning.certify import certify
@@ -125,3 +126,12 @@ def test_no_decision_used_a_candle_that_closed_after_it(lived: Lived) -> None:
     _, done = replayed(lived, until_ms=cut)
 
     assert decisions_digest(stored_ids(until_ms=cut)) == digest_of(done.walk.closes)
+
+
+def test_a_version_names_the_first_and_last_event_it_was_learned_from(lived: Lived) -> None:
+    learned = LearningState.objects.filter(state_type="head_weights", event_count__gt=0)
+
+    assert learned.exists()
+    for version in learned:
+        known = LearningEvent.objects.filter(Q(sequence=version.first_event) | Q(sequence=version.last_event))
+        assert known.count() == (1 if version.event_count == 1 else 2)
