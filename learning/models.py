@@ -19,8 +19,9 @@ class LearningState(models.Model):
     effective_from = models.DateTimeField(null=True)
     content = models.JSONField()
     procedure = models.BinaryField(null=True)
-    first_event = models.BigIntegerField(null=True)
-    last_event = models.BigIntegerField(null=True)
+    # By scan and not by place in the ledger: the same outcomes may be appended in another order.
+    first_event = models.UUIDField(null=True)
+    last_event = models.UUIDField(null=True)
     event_count = models.IntegerField()
     events_digest = models.TextField(blank=True)
     metrics_before = models.JSONField(default=dict)

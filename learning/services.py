@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 
@@ -129,8 +130,8 @@ def version_columns(draft: VersionDraft, procedure: bytes | None) -> dict[str, A
         "period": draft.job.period,
         "effective_from": to_time(draft.job.effective_ms) if draft.takes_effect else None,
         "procedure": procedure,
-        "first_event": _sequence_of(evidence.get("first_event")),
-        "last_event": _sequence_of(evidence.get("last_event")),
+        "first_event": _scan_of(evidence.get("first_event")),
+        "last_event": _scan_of(evidence.get("last_event")),
         "event_count": evidence.get("count", 0),
         "events_digest": evidence.get("digest", ""),
         "metrics_before": figures.get("metrics_before", {}),
@@ -144,7 +145,6 @@ def version_columns(draft: VersionDraft, procedure: bytes | None) -> dict[str, A
     }
 
 
-def _sequence_of(key: str | None) -> int | None:
-    """The place in the ledger of the learner's first or last event, which it knows by its scan."""
-    found = LearningEvent.objects.filter(scan_id=key).values_list("sequence", flat=True) if key else None
-    return found.first() if found is not None else None
+def _scan_of(key: str | None) -> UUID | None:
+    """The scan behind one of the learner's event keys."""
+    return UUID(key) if key else None

@@ -41,7 +41,7 @@ def version_hash(row: LearningState, parent_hash: str) -> str:
     body = {name: getattr(row, name) for name in HASHED}
     body["effective_from"] = row.effective_from.isoformat() if row.effective_from else None
     body["procedure"] = hashlib.sha256(bytes(row.procedure)).hexdigest() if row.procedure else None
-    return hashlib.sha256((parent_hash + json.dumps(body, sort_keys=True)).encode()).hexdigest()
+    return hashlib.sha256((parent_hash + json.dumps(body, sort_keys=True, default=str)).encode()).hexdigest()
 
 
 def create_version(

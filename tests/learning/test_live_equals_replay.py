@@ -133,5 +133,5 @@ def test_a_version_names_the_first_and_last_event_it_was_learned_from(lived: Liv
 
     assert learned.exists()
     for version in learned:
-        known = LearningEvent.objects.filter(Q(sequence=version.first_event) | Q(sequence=version.last_event))
+        known = LearningEvent.objects.filter(Q(scan_id=version.first_event) | Q(scan_id=version.last_event))
         assert known.count() == (1 if version.event_count == 1 else 2)
