@@ -87,9 +87,8 @@ class Candles:
 
 
 def sum_by_bar(values: FloatArray, starts: IntArray) -> FloatArray:
-    """Sums of consecutive groups; left to right inside a group, so that a group's sum does not depend on the others."""
-    # reduceat may pair its additions differently by length; a bar has at most 1440 minutes and each group is
-    # summed on its own, so the order is the same however many bars are asked for.
+    """Sums of consecutive groups; a group's bits depend on its own values only, however many groups are asked for."""
+    # reduceat adds each group on its own, in an order that its length alone decides.
     return np.add.reduceat(values, starts) if len(starts) else np.empty(0)
 
 

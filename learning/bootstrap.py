@@ -22,10 +22,10 @@ from learning.follow import Followed
 from learning.metrics import store_rejection_metrics
 from learning.replay import Replayed, replay
 from learning.school import School
-from learning.services import CONFIG, scan_timeframe, store_lesson
+from learning.services import CONFIG, store_lesson
 from learning.versions import ensure_birth
 from learning.walk import Decided
-from signals.configuration import rules
+from signals.configuration import rules, scan_timeframe
 from signals.models import RejectedSignal, ScanClose, ScanHistory, Signal, TrackedDecision
 from signals.mood_feed import feed_name
 from signals.rows import scan_rows, set_mirror_outcome, set_outcome, to_ms, to_time, tracked_rows
@@ -74,10 +74,10 @@ def bootstrap(
         progress=progress,
     )
     with transaction.atomic():
-        return _store(replayed, school, timeframe, now)
+        return _store(replayed, school, timeframe)
 
 
-def _store(replayed: Replayed, school: School, timeframe: Timeframe, now: datetime) -> Bootstrapped:
+def _store(replayed: Replayed, school: School, timeframe: Timeframe) -> Bootstrapped:
     closes = replayed.walk.closes
     if not closes:
         return Bootstrapped()

@@ -13,10 +13,9 @@ from ingestion.candles import load_many
 from ingestion.models import MarketFeed
 from ingestion.timeframes import FloatArray, IntArray, Timeframe
 from learning.selectors import version_of
-from learning.services import scan_timeframe
 from learning.walk import Decided, Walk, look_over, walk_over
 from signals import mood
-from signals.configuration import rules
+from signals.configuration import rules, scan_timeframe
 from signals.heads import HEADS
 from signals.models import RejectedSignal, ScanClose, ScanHistory, Signal, TrackedDecision
 from signals.mood_feed import feed_name

@@ -135,7 +135,7 @@ def _refuse_nonsense(events: Events) -> None:
         problem = f"{name} is NaN or infinite; void or repair it before it is learned"
         _refuse(~np.isfinite(getattr(events, name)), events.key, problem)
     outside = (events.uniqueness <= 0) | (events.uniqueness > 1)
-    _refuse(outside, events.key, "uniqueness must lie in (0, 1]; compute it with average_uniqueness")
+    _refuse(outside, events.key, "uniqueness must lie in (0, 1]; compute it with labels.uniqueness_within")
 
 
 def _refuse(broken: BoolArray, key: "npt.ArrayLike", problem: str) -> None:
@@ -203,27 +203,6 @@ def sampled(events: Events, size: int) -> BoolArray:
     chosen = np.zeros(len(events), np.bool_)
     chosen[np.argsort(ranks, kind="stable")[:size]] = True
     return chosen
-
-
-def average_uniqueness(start_ms: IntArray, end_ms: IntArray) -> FloatArray:
-    """Mean over each bracket's life [start, end) of 1 / (brackets open then), shape (n,) (López de Prado 2018, ch. 4).
-
-    One symbol's (or correlation cluster's) brackets, in any order. Exact: the integral of a step function. Raises
-    ValueError where end <= start.
-    """
-    if (end_ms <= start_ms).any():
-        raise ValueError("a bracket must end after it starts; give end_ms > start_ms for every row")
-    edges = np.unique(np.concatenate([start_ms, end_ms]))
-    first, last = np.searchsorted(edges, start_ms), np.searchsorted(edges, end_ms)
-    change = np.zeros(len(edges), np.int64)
-    np.add.at(change, first, 1)
-    np.add.at(change, last, -1)
-    open_then = np.cumsum(change)[:-1]
-    share = np.where(open_then > 0, np.diff(edges) / np.maximum(open_then, 1), 0.0)
-    area = np.concatenate([[0.0], np.cumsum(share)])
-    unique: FloatArray = (area[last] - area[first]) / (end_ms - start_ms)
-    # Differences of one long running sum: rounding may leave an only bracket a hair above one.
-    return np.minimum(unique, 1.0)
 
 
 def design_effect(hour_block: IntArray, residuals: FloatArray, series: IntArray | None = None) -> float:

@@ -51,7 +51,10 @@ def uniqueness_within(start_ms: int, end_ms: int, starts: IntArray, ends: IntArr
     """Mean over [start, end) of 1 / (brackets open then), the bracket itself among them (López de Prado 2018, ch. 4).
 
     `starts`, `ends`: all brackets of the symbol, in any order; only what overlaps counts, so later ones change no bit.
+    Raises ValueError where the bracket does not end after it starts.
     """
+    if end_ms <= start_ms:
+        raise ValueError("a bracket must end after it starts; give end_ms > start_ms")
     overlaps = (starts < end_ms) & (ends > start_ms)
     edges = np.unique(np.clip(np.concatenate([starts[overlaps], ends[overlaps]]), start_ms, end_ms))
     opened, closed = np.sort(starts[overlaps]), np.sort(ends[overlaps])

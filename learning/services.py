@@ -8,7 +8,6 @@ from django.conf import settings
 
 from alphapulse_site.jobs import beat, run_once
 from alphapulse_site.models import JobRun
-from ingestion.timeframes import TIMEFRAMES, Timeframe
 from learning import ledger, selectors
 from learning.calendar import DAILY, WEEK_MS, DueJob
 from learning.config import Config
@@ -19,16 +18,12 @@ from learning.models import LearningEvent
 from learning.procedure import Procedure
 from learning.versions import VersionError, create_version, ensure_birth, thresholds_content, weights_content
 from learning.weekly import teach_week
-from signals.configuration import rules
+from signals.configuration import rules, scan_timeframe
 from signals.gates import SYMBOL_GATES
 from signals.models import ScanHistory
 from signals.rows import to_ms, to_time
 
 CONFIG = Config()
-
-
-def scan_timeframe() -> Timeframe:
-    return TIMEFRAMES[settings.ALPHAPULSE_SCAN_TIMEFRAME]
 
 
 def run_due_jobs() -> int:

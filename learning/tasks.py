@@ -15,11 +15,11 @@ def resume_jobs() -> None:
 
 @shared_task(name="learning.run_daily")
 def run_daily(period: str | None = None) -> None:
-    """The nightly job: of the period asked for if it is due, and of every period missed before it."""
+    """The nightly tick. A period says what was asked for; all that is due is run, since each job builds on the last."""
     resume_jobs()
 
 
 @shared_task(name="learning.run_weekly")
 def run_weekly(period: str | None = None) -> None:
-    """The weekly job, in the same order of time as the nightly ones."""
+    """The weekly tick, under the same rule: nights and weeks are learned in order of time."""
     resume_jobs()

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from learning.events import average_uniqueness, collect, design_effect, digest, join, make_events, sampled
+from learning.events import collect, design_effect, digest, join, make_events, sampled
+from learning.labels import uniqueness_within
 from signals.consensus import EVIDENCE_CAP
 from tests.learning.ledgers import changed, ledger, ledgers, shuffled
 
@@ -91,6 +92,11 @@ def test_columns_of_different_lengths_are_refused() -> None:
         one_event(won_long=[True, False])
 
 
+def uniqueness(start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """Of every bracket of one symbol among all of them."""
+    return np.array([uniqueness_within(int(a), int(b), start, end) for a, b in zip(start, end, strict=True)])
+
+
 def brute_uniqueness(start: np.ndarray, end: np.ndarray) -> list[float]:
     """Millisecond by millisecond, as the definition says."""
     clock = np.arange(start.min(), end.max())
@@ -105,19 +111,19 @@ def test_average_uniqueness_equals_counting_every_millisecond(spans) -> None:
     start = np.array([span[0] for span in spans], np.int64)
     end = start + np.array([span[1] for span in spans], np.int64)
 
-    found = average_uniqueness(start, end)
+    found = uniqueness(start, end)
 
     assert found == pytest.approx(brute_uniqueness(start, end), rel=1e-12)
     assert ((found > 0) & (found <= 1)).all()
 
 
 def test_uniqueness_of_brackets_that_only_touch_is_one() -> None:
-    assert average_uniqueness(np.array([0, 10, 20]), np.array([10, 20, 30])).tolist() == [1.0, 1.0, 1.0]
+    assert uniqueness(np.array([0, 10, 20]), np.array([10, 20, 30])).tolist() == [1.0, 1.0, 1.0]
 
 
 def test_a_bracket_that_ends_before_it_starts_is_refused() -> None:
     with pytest.raises(ValueError, match="must end after it starts"):
-        average_uniqueness(np.array([5]), np.array([5]))
+        uniqueness(np.array([5]), np.array([5]))
 
 
 def test_the_design_effect_of_correlated_hours_is_the_textbook_one() -> None:
