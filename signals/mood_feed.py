@@ -6,6 +6,7 @@ import numpy as np
 
 from ingestion.timeframes import FloatArray, IntArray, Timeframe
 from signals import mood
+from signals.feeds import Feed
 from signals.scan import Segment
 
 Found = Mapping[str, Sequence[Segment]]
@@ -16,10 +17,10 @@ def feed_name(timeframe: Timeframe) -> str:
     return f"mood.{timeframe.name}"
 
 
-def feeds(available_ms: IntArray, rows: FloatArray) -> dict[str, tuple[IntArray, FloatArray]]:
+def feeds(available_ms: IntArray, rows: FloatArray) -> dict[str, Feed]:
     """Mood rows (closes, MOOD_FIELDS) as one feed a field, for `scan.look`."""
     return {
-        f"mood.{name}": (available_ms, np.ascontiguousarray(rows[:, column]))
+        f"mood.{name}": Feed(available_ms, available_ms, np.ascontiguousarray(rows[:, column]))
         for column, name in enumerate(mood.MOOD_FIELDS)
     }
 

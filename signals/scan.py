@@ -1,7 +1,7 @@
 """One scan function: market windows in, decisions out. Live passes one close, replay passes years; same bits. Pure."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Self
 from uuid import UUID
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from ingestion.timeframes import TIMEFRAMES, BoolArray, Candles, IntArray, Timeframe, resample
 from signals.bracket import BracketRule, Costs, expected_r, place, risk_distance
 from signals.consensus import FloatArray, SideArray, Weights, evidence, pool
+from signals.feeds import Feeds
 from signals.gates import (
     GATES,
     SYMBOL_GATES,
@@ -220,28 +221,22 @@ def canonical(values: FloatArray) -> FloatArray:
 def look(
     symbol: str,
     found: Sequence[Segment],
-    feeds: Mapping[str, tuple[IntArray, FloatArray]],
+    feeds: Feeds,
     heads: Sequence[Head],
     rules: Rules,
 ) -> Looks:
     """Let every head vote on the rows of a symbol's segments.
 
-    `feeds`: by name, ascending `available_at` (ms) and values; a row sees the last value available at its close, and
-    none that is older than one scan bar.
+    A row sees the newest reading of each feed that was available at its close, and none that is no longer fresh.
     """
     cache = DigestCache()
     parts = [_look_segment(symbol, _with_feeds(segment, feeds), heads, rules, cache) for segment in found]
     return Looks.concatenate(parts) if parts else _no_looks(len(heads))
 
 
-def _with_feeds(segment: Segment, feeds: Mapping[str, tuple[IntArray, FloatArray]]) -> Segment:
+def _with_feeds(segment: Segment, feeds: Feeds) -> Segment:
     base = segment.window.base
-    aligned = {}
-    for name, (available_ms, values) in feeds.items():
-        row = np.searchsorted(available_ms, base.close_ms, side="right") - 1
-        found = np.maximum(row, 0)
-        fresh = (row >= 0) & (base.close_ms - available_ms[found] < base.timeframe.ms) if len(values) else row >= 0
-        aligned[name] = np.where(fresh, values[found], np.nan) if len(values) else np.full(len(base), np.nan)
+    aligned = {name: feed.seen_at(base.close_ms, base.timeframe.ms) for name, feed in feeds.items()}
     return Segment(Window(base, segment.window.context, aligned), segment.rows)
 
 

@@ -1,6 +1,8 @@
 """What a head is: one opinion per bar, or silence."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from math import isfinite
 from typing import Protocol
 
 import numpy as np
@@ -46,10 +48,40 @@ class Votes:
             confidence=np.where(awake, np.clip(confidence, 0.0, 1.0), np.nan),
         )
 
+    def padded(self, bars: int) -> "Votes":
+        """The same votes as the last rows of `bars`, silent before: of a head that voted on `Window.recent` only."""
+        silent = bars - len(self.direction)
+        if silent == 0:
+            return self
+        unknown = np.full(silent, np.nan)
+        return Votes(
+            direction=np.concatenate((np.zeros(silent, np.int8), self.direction)),
+            probability=np.concatenate((unknown, self.probability)),
+            confidence=np.concatenate((unknown, self.confidence)),
+        )
+
     @property
     def awake(self) -> npt.NDArray[np.bool_]:
         awake: npt.NDArray[np.bool_] = self.direction != 0
         return awake
+
+
+@dataclass(frozen=True)
+class Reason:
+    """An input behind a vote: its name, its value in its own unit, and how far it pulls up (+) or down (-), -1..1."""
+
+    name: str
+    value: float
+    pull: float
+
+
+MOST_REASONS = 4
+
+
+def strongest(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
+    """The MOST_REASONS that pull hardest, hardest first, by name where they pull alike; those without data drop out."""
+    known = [reason for reason in reasons if isfinite(reason.value) and isfinite(reason.pull)]
+    return tuple(sorted(known, key=lambda reason: (-abs(reason.pull), reason.name))[:MOST_REASONS])
 
 
 class Head(Protocol):
@@ -63,5 +95,24 @@ class Head(Protocol):
     def needs(self) -> Needs: ...
 
     def vote(self, window: Window) -> Votes:
-        """One vote or abstention for every base row; row i uses base rows 0..i and what had closed by then."""
+        """One vote or abstention for every base row; row i uses base rows 0..i and what had closed by then.
+
+        Rows before `window.first` are not read and may abstain; the others have the same bits whatever it is.
+        """
+        ...
+
+
+class Expert(Head, Protocol):
+    """A head that can also say why. All nine can."""
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Every name a reason of this head may have. Reasons are stored by position: append, never reorder."""
+        ...
+
+    def explain(self, window: Window, row: int) -> tuple[Reason, ...]:
+        """What moved the vote at one row (from `window.first` on) most: `strongest` of all that it weighed there.
+
+        Where the head abstains they say what it saw; empty where it saw nothing, as without data.
+        """
         ...

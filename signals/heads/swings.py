@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ingestion.timeframes import BoolArray, FloatArray
+from signals.window import Frame
 
 KEPT = 4  # swings remembered a side: three shoulders of a head and shoulders, and one to compare them with
 
@@ -62,6 +63,11 @@ def confirmed_swings(high: FloatArray, low: FloatArray, *, left: int, right: int
             f"confirmed_swings needs left and right of at least 1, got {left} and {right}: ask for one bar more"
         )
     return Swings(high=_side(high, high, left, right), low=_side(low, -low, left, right))
+
+
+def swings_of(frame: Frame, left: int, right: int) -> Swings:
+    """A frame's confirmed swings; through `frame.derived(swings_of, left, right)` all heads share them."""
+    return confirmed_swings(frame["high"], frame["low"], left=left, right=right)
 
 
 def _side(prices: FloatArray, heights: FloatArray, left: int, right: int) -> Side:

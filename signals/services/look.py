@@ -17,6 +17,7 @@ from ingestion.timeframes import IntArray, Timeframe
 from signals import mood, mood_feed
 from signals.configuration import rules, scan_timeframe
 from signals.consensus import FloatArray
+from signals.feeds import Feed
 from signals.heads import HEADS
 from signals.models import ScanClose, ScanHistory
 from signals.rows import scan_rows, to_ms, to_time
@@ -101,7 +102,7 @@ def mood_history(timeframe: Timeframe, before: datetime) -> tuple[IntArray, Floa
     return np.array([at for at, _ in found], dtype=np.int64), values
 
 
-def mood_feeds(timeframe: Timeframe, close: datetime) -> dict[str, tuple[IntArray, FloatArray]]:
+def mood_feeds(timeframe: Timeframe, close: datetime) -> dict[str, Feed]:
     """The mood of exactly this close, as feeds for the heads."""
     rows = MarketFeed.objects.filter(name=mood_feed.feed_name(timeframe), symbol="", available_at=close)
     times = np.array([to_ms(row.available_at) for row in rows], dtype=np.int64)
