@@ -44,3 +44,9 @@ def jobs_between(began_ms: int, until_ms: int) -> list[DueJob]:
 def in_effect_by(began_ms: int, close_ms: int) -> list[DueJob]:
     """The jobs whose versions a close at `close_ms` must know of."""
     return jobs_between(began_ms, close_ms - EFFECTIVE_AFTER_MS)
+
+
+def next_effective_ms(close_ms: int) -> int:
+    """When, after this close, the next job's version takes effect."""
+    cut_off_ms = close_ms - EFFECTIVE_AFTER_MS
+    return next(job.effective_ms for job in jobs_between(cut_off_ms + 1, cut_off_ms + DAY_MS))

@@ -13,7 +13,7 @@ from ingestion.candles import load_many
 from ingestion.models import MarketFeed
 from ingestion.timeframes import FloatArray, IntArray, Timeframe
 from learning.selectors import version_of
-from learning.walk import Decided, Walk, look_over, walk_over
+from learning.walk import NEVER_MS, Decided, Walk, look_over, walk_over
 from signals import mood
 from signals.configuration import rules, scan_timeframe
 from signals.heads import HEADS
@@ -66,6 +66,10 @@ class Stored:
 
     def version_at(self, close_ms: int, walk: Walk) -> Version:
         return self.versions[close_ms]
+
+    def steady_until(self, close_ms: int) -> int:
+        version = self.versions[close_ms]
+        return next((at for at, other in self.versions.items() if at > close_ms and other is not version), NEVER_MS)
 
 
 def certify(

@@ -1,10 +1,14 @@
 """What became of every lean of a history: both sides' first touch, from the same function as live. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ingestion.timeframes import Candles, Timeframe
-from signals.first_touch import FirstTouch, Order, first_touch
-from signals.scan import Decisions, Rules
+import numpy as np
+
+from ingestion.timeframes import Candles, IntArray, Timeframe
+from signals.bracket import place
+from signals.first_touch import OPEN, FirstTouch, Order, Orders, Touches, first_touches
+from signals.scan import Judged, Results, Rules
 
 
 @dataclass(frozen=True)
@@ -20,26 +24,48 @@ class Followed:
         return all(side is not None and side.exit_ms <= at_ms for side in (self.touch, self.mirror))
 
 
-def order_at(decided: Decisions, row: int, timeframe: Timeframe, rules: Rules) -> Order:
-    opened_ms = int(decided.close_ms[row])
-    return Order(
-        side=int(decided.lean[row]),
-        stop_loss=float(decided.stop_loss[row]),
-        take_profit=float(decided.take_profit[row]),
-        risk=float(decided.risk[row]),
-        opened_ms=opened_ms,
-        expires_ms=opened_ms + timeframe.ms * rules.bracket.limit_bars,
-    )
+@dataclass(frozen=True)
+class Ends:
+    """What became of n scans' brackets; a scan without a lean has none, and stays open."""
+
+    orders: Orders
+    touch: Touches
+    mirror: Touches
+
+    def take(self, chosen: IntArray | slice) -> "Ends":
+        return Ends(self.orders.take(chosen), self.touch.take(chosen), self.mirror.take(chosen))
+
+    def at(self, row: int) -> Followed:
+        return Followed(self.orders.at(row), self.touch.at(row), self.mirror.at(row))
+
+    @property
+    def results(self) -> Results:
+        return Results(exit_ms=np.where(self.touch.outcome == OPEN, 0, self.touch.exit_ms), net_r=self.touch.net_r)
 
 
 def follow(
-    decided: Decisions, row: int, minutes: Candles, known_until_ms: int, timeframe: Timeframe, rules: Rules
-) -> Followed:
-    """Follow one lean through its symbol's 1m candles, known to be complete before `known_until_ms`."""
-    order = order_at(decided, row, timeframe, rules)
-    mirror = order.mirror(float(decided.reference[row]), rules.bracket.target_r)
-    return Followed(
-        order,
-        first_touch(order, minutes, known_until_ms, rules.costs),
-        first_touch(mirror, minutes, known_until_ms, rules.costs),
+    judged: Judged, minutes: Mapping[str, Candles], known_until_ms: int, timeframe: Timeframe, rules: Rules
+) -> Ends:
+    """Follow every lean through its symbol's 1m candles, known to be complete before `known_until_ms`."""
+    ends = Ends(orders_of(judged, timeframe, rules), Touches.all_open(len(judged)), Touches.all_open(len(judged)))
+    mirrored = ends.orders.mirrored(judged.reference, rules.bracket.target_r)
+    leans = np.flatnonzero(judged.lean)
+    symbols, owner = np.unique(judged.symbol[leans], return_inverse=True)
+    for place_, symbol in enumerate(symbols.tolist()):
+        rows = leans[owner == place_]
+        for orders, touches in ((ends.orders, ends.touch), (mirrored, ends.mirror)):
+            touches.put(rows, first_touches(orders.take(rows), minutes[symbol], known_until_ms, rules.costs))
+    return ends
+
+
+def orders_of(judged: Judged, timeframe: Timeframe, rules: Rules) -> Orders:
+    """The bracket of every scan; without prices where it does not lean."""
+    bracket = place(judged.reference, np.where(judged.lean == 0, np.nan, judged.risk), judged.lean, rules.bracket)
+    return Orders(
+        side=judged.lean.astype(np.float64),
+        stop_loss=bracket.stop_loss,
+        take_profit=bracket.take_profit,
+        risk=judged.risk,
+        opened_ms=judged.close_ms,
+        expires_ms=judged.close_ms + timeframe.ms * rules.bracket.limit_bars,
     )

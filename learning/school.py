@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
-from learning.calendar import DAILY, WEEK_MS, DueJob, in_effect_by
+from learning.calendar import DAILY, WEEK_MS, DueJob, in_effect_by, next_effective_ms
 from learning.config import Config
 from learning.daily import teach_night
 from learning.labels import Label
@@ -32,6 +32,9 @@ class School:
         for job in in_effect_by(self._began_ms, close_ms)[len(self.lessons) :]:
             self._take(job, walk)
         return self._version
+
+    def steady_until(self, close_ms: int) -> int:
+        return next_effective_ms(close_ms)
 
     @property
     def memory(self) -> Memory:

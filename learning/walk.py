@@ -5,19 +5,20 @@ Replay, bootstrap and certify all walk; they differ in where the candles come fr
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 
 from ingestion.timeframes import Candles, FloatArray, IntArray, Timeframe
 from learning.calendar import DAY_MS
-from learning.follow import Followed, follow
+from learning.follow import Ends, Followed, follow
 from learning.labels import Label, uniqueness_within
 from signals import mood_feed
 from signals.consensus import evidence
 from signals.gates import PastSignal, has_quorum
 from signals.heads.base import Head
-from signals.scan import Decisions, Judged, Looks, Rules, decide, judge, look, segments
+from signals.scan import Decisions, Looks, Rules, decide, judge, look, runs, segments, serial_order, signal_at
 from signals.version import Version
 
 
@@ -27,6 +28,13 @@ class Teacher(Protocol):
     def version_at(self, close_ms: int, walk: "Walk") -> Version:
         """The version of this close; may first learn from what ended before it."""
         ...
+
+    def steady_until(self, close_ms: int) -> int:
+        """The first close (ms) after this one at which the version may be another."""
+        ...
+
+
+NEVER_MS = 2**62
 
 
 @dataclass(frozen=True)
@@ -38,15 +46,23 @@ class Constant:
     def version_at(self, close_ms: int, walk: "Walk") -> Version:
         return self.version
 
+    def steady_until(self, close_ms: int) -> int:
+        return NEVER_MS
+
 
 @dataclass(frozen=True)
 class Decided:
-    """One close: its decisions, what became of each lean (None where there is none), and the version they used."""
+    """One close: its decisions, what became of their brackets, and the version they used."""
 
     close_ms: int
     decisions: Decisions
-    followed: list[Followed | None]
+    ends: Ends
     version: Version
+
+    @cached_property
+    def followed(self) -> list[Followed | None]:
+        """What became of each lean, None where there is none."""
+        return [self.ends.at(row) if lean else None for row, lean in enumerate(self.decisions.lean)]
 
 
 @dataclass
@@ -63,33 +79,42 @@ class Walk:
     _open: list[tuple[Decided, int, Followed]] = field(default_factory=list)
     _spans: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
 
-    def step(self, judged: Judged, version: Version) -> Decided:
-        """Decide one close and follow its leans to the end of the history."""
-        close_ms = int(judged.close_ms[0])
-        decisions = decide(judged, self._remembered(close_ms), version.weights, version.thresholds, self.rules)
-        followed = [self._follow(decisions, row) for row in range(len(decisions))]
-        decided = Decided(close_ms, decisions, followed, version)
-        self.closes.append(decided)
-        self._remember(decided)
-        return decided
+    def step(self, looks: Looks, version: Version) -> Iterator[Decided]:
+        """Decide closes in order, all under one version, and follow their leans to the end of the history."""
+        weights, thresholds = version.weights, version.thresholds
+        judged = judge(looks, weights, thresholds, self.rules)
+        ends = follow(judged, self.minutes, self.known_until_ms, self.timeframe, self.rules)
+        self._forget(int(looks.close_ms[0]))
+        decisions = decide(judged, self.past, weights, thresholds, self.rules, ends.results)
+        ends = ends.take(serial_order(judged))
+        results = ends.results
+        self.past += [signal_at(decisions, int(row), results) for row in np.flatnonzero(decisions.reason == "")]
+        for first, last in runs(decisions.close_ms):
+            rows = slice(first, last)
+            decided = Decided(int(decisions.close_ms[first]), decisions.take(rows), ends.take(rows), version)
+            self.closes.append(decided)
+            yield decided
 
-    def _follow(self, decisions: Decisions, row: int) -> Followed | None:
-        if decisions.lean[row] == 0:
-            return None
-        minutes = self.minutes[str(decisions.symbol[row])]
-        return follow(decisions, row, minutes, self.known_until_ms, self.timeframe, self.rules)
-
-    def _remembered(self, close_ms: int) -> list[PastSignal]:
+    def _forget(self, close_ms: int) -> None:
+        """Drop the signals that no serial gate looks back to any more."""
         since = close_ms - (self.rules.gates.drawdown_days + 1) * DAY_MS
         self.past = [
             signal
             for signal in self.past
             if signal.exit_ms is None or signal.exit_ms > since or signal.opened_ms > since
         ]
-        return self.past
 
-    def _remember(self, decided: Decided) -> None:
-        decisions = decided.decisions
+    def labels_until(self, at_ms: int) -> list[Label]:
+        """The leans that ended by `at_ms` and were not given before, as the ledger would hold them."""
+        for decided in self.closes[self._labelled :]:
+            self._note_leans(decided)
+        self._labelled = len(self.closes)
+        ended = [entry for entry in self._open if entry[2].ended_by(at_ms)]
+        self._open = [entry for entry in self._open if not entry[2].ended_by(at_ms)]
+        spans = {symbol: np.array(known, dtype=np.int64).T for symbol, known in self._spans.items()}
+        return [self._label(*entry, spans) for entry in ended]
+
+    def _note_leans(self, decided: Decided) -> None:
         for row, followed in enumerate(decided.followed):
             if followed is None:
                 continue
@@ -98,16 +123,7 @@ class Walk:
                 side.exit_ms if side else followed.order.expires_ms for side in (followed.touch, followed.mirror)
             )
             if not _is_void(followed):
-                self._spans.setdefault(str(decisions.symbol[row]), []).append((decided.close_ms, end_ms))
-            if decisions.reason[row] == "":
-                self.past.append(_past_signal(decisions, row, followed))
-
-    def labels_until(self, at_ms: int) -> list[Label]:
-        """The leans that ended by `at_ms` and were not given before, as the ledger would hold them."""
-        ended = [entry for entry in self._open if entry[2].ended_by(at_ms)]
-        self._open = [entry for entry in self._open if not entry[2].ended_by(at_ms)]
-        spans = {symbol: np.array(known, dtype=np.int64).T for symbol, known in self._spans.items()}
-        return [self._label(*entry, spans) for entry in ended]
+                self._spans.setdefault(str(decided.decisions.symbol[row]), []).append((decided.close_ms, end_ms))
 
     def _label(self, decided: Decided, row: int, followed: Followed, spans: Mapping[str, IntArray]) -> Label:
         decisions = decided.decisions
@@ -141,18 +157,6 @@ class Walk:
 
 def _is_void(followed: Followed) -> bool:
     return followed.touch is not None and followed.touch.outcome == "void"
-
-
-def _past_signal(decisions: Decisions, row: int, followed: Followed) -> PastSignal:
-    touch = followed.touch
-    return PastSignal(
-        symbol=str(decisions.symbol[row]),
-        side=int(decisions.lean[row]),
-        regime=int(decisions.regime[row]),
-        opened_ms=followed.order.opened_ms,
-        exit_ms=touch.exit_ms if touch else None,
-        net_r=None if touch is None or _is_void(followed) else touch.net_r,
-    )
 
 
 @dataclass(frozen=True)
@@ -195,11 +199,10 @@ def look_over(
 
 
 def walk_over(seen: Seen, walk: Walk, teacher: Teacher) -> Iterator[Decided]:
-    """Decide every close in order, asking the teacher each time what is in force."""
-    closes, starts = np.unique(seen.looks.close_ms, return_index=True)
-    ends = [*starts[1:].tolist(), len(seen.looks)][: len(closes)]
-    for close_ms, first, last in zip(closes.tolist(), starts.tolist(), ends, strict=True):
-        version = teacher.version_at(close_ms, walk)
-        yield walk.step(
-            judge(seen.looks.take(np.arange(first, last)), version.weights, version.thresholds, walk.rules), version
-        )
+    """Decide every close in order, asking the teacher each time its answer may have changed."""
+    close_ms, first = seen.looks.close_ms, 0
+    while first < len(close_ms):
+        version = teacher.version_at(int(close_ms[first]), walk)
+        last = int(np.searchsorted(close_ms, teacher.steady_until(int(close_ms[first]))))
+        yield from walk.step(seen.looks.take(slice(first, last)), version)
+        first = last

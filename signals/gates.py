@@ -1,6 +1,7 @@
 """The gates between a lean and a signal: each gives a verdict and a margin, all are asked after a refusal too. Pure."""
 
-from collections.abc import Mapping
+from bisect import bisect_right, insort
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,6 +12,7 @@ from signals.consensus import FloatArray, SideArray
 from signals.regime import Regime
 
 GATES = ("data", "consensus", "quality", "regime", "cooldown", "risk")
+DAY_MS = 1440 * MINUTE_MS
 # The gates that need only the symbol; the rest depend on what is open and are asked one lean at a time.
 SYMBOL_GATES = 3
 REASONS = ("stale_data", "no_consensus", "low_quality", "regime_limit", "cooldown", "risk_limit")
@@ -93,73 +95,87 @@ def has_quorum(direction: SideArray, rules: GateRules) -> npt.NDArray[np.bool_]:
 
 
 class Book:
-    """What is open and what came of it, as the serial gates see it at one close."""
+    """What is open and what came of it, as the serial gates see it at one close after another."""
 
-    def __init__(self, past: list[PastSignal], at_ms: int, rules: GateRules) -> None:
-        self.rules, self.at_ms = rules, at_ms
-        self.past = [signal for signal in past if signal.opened_ms <= at_ms]
-        self.open = [signal for signal in self.past if signal.is_open(at_ms)]
-        longest = max(rules.any_cooldown, rules.symbol_cooldown, rules.direction_cooldown) * MINUTE_MS
-        self.recent = [signal for signal in self.past if at_ms - signal.opened_ms < longest]
-        self._loss_headroom = self._headroom()
+    def __init__(self, past: Sequence[PastSignal], rules: GateRules) -> None:
+        self.rules, self.at_ms = rules, 0
+        self._longest_ms = MINUTE_MS * max(rules.any_cooldown, rules.symbol_cooldown, rules.direction_cooldown)
+        self._waiting = sorted(past, key=lambda signal: signal.opened_ms)
+        self.open: list[PastSignal] = []
+        self.recent: list[PastSignal] = []
+        self._closed: list[tuple[int, float]] = []  # (exit_ms, net_r), in order of both
+        self._headroom_of: tuple[tuple[int, int, int], float] | None = None
+
+    def turn_to(self, at_ms: int) -> None:
+        """Go on to a later close: signals opened by then come in, those that ended by then are over."""
+        if at_ms < self.at_ms:
+            raise ValueError(f"the book stands at {self.at_ms} and does not turn back to {at_ms}; open a new one")
+        self.at_ms = at_ms
+        while self._waiting and self._waiting[0].opened_ms <= at_ms:
+            self.add(self._waiting.pop(0))
+        self.recent = [signal for signal in self.recent if at_ms - signal.opened_ms < self._longest_ms]
+        for signal in [signal for signal in self.open if not signal.is_open(at_ms)]:
+            self.open.remove(signal)
+            if signal.exit_ms is not None and signal.net_r is not None:
+                insort(self._closed, (signal.exit_ms, signal.net_r))
 
     def add(self, signal: PastSignal) -> None:
         self.open.append(signal)
         self.recent.append(signal)
 
-    def margins(self, symbol: str, side: int, regime: int) -> tuple[float, float, float]:
-        """Margins of the regime, cooldown and risk gates for one lean."""
-        return self._regime_margin(regime), self._cooldown_margin(symbol, side), self._risk_margin(side)
+    def margins(self, symbol: npt.NDArray[np.str_], side: SideArray, regime: SideArray) -> FloatArray:
+        """Margins of the regime, cooldown and risk gates for leans of one close, shape (n, 3)."""
+        return np.column_stack(
+            [self._regime_margin(regime), self._cooldown_margin(symbol, side), self._risk_margin(side)]
+        )
 
-    def _regime_margin(self, regime: int) -> float:
+    def _regime_margin(self, regime: SideArray) -> FloatArray:
         """Signals that the regime still has room for after this one. Passes at >= 0."""
-        limit = self.rules.regime_limits.get(Regime(regime), 0)
-        return float(limit - 1 - sum(1 for signal in self.open if signal.regime == regime))
+        taken = [signal.regime for signal in self.open]
+        room = [float(self.rules.regime_limits.get(each, 0) - 1 - taken.count(each)) for each in Regime]
+        # Regimes are counted from UNKNOWN = -1 on, as they are listed.
+        return np.array(room)[regime.astype(np.int64) - Regime.UNKNOWN]
 
-    def _cooldown_margin(self, symbol: str, side: int) -> float:
+    def _cooldown_margin(self, symbol: npt.NDArray[np.str_], side: SideArray) -> FloatArray:
         """Minutes by which the tightest cooldown is over. Passes at >= 0; NaN (no signal recently) passes too."""
-        margins = [
-            (self.at_ms - signal.opened_ms) / MINUTE_MS - required
-            for signal in self.recent
-            for required in self._cooldowns(signal, symbol, side)
-        ]
-        return min(margins, default=float("nan"))
+        rules, margin = self.rules, np.full(len(symbol), np.nan)
+        for signal in self.recent:
+            same = symbol == signal.symbol
+            required = np.where(same, max(rules.any_cooldown, rules.symbol_cooldown), rules.any_cooldown)
+            again = same & (side == signal.side)
+            required = np.where(again, np.maximum(required, rules.direction_cooldown), required)
+            margin = np.fmin(margin, (self.at_ms - signal.opened_ms) / MINUTE_MS - required)
+        return margin
 
-    def _cooldowns(self, signal: PastSignal, symbol: str, side: int) -> list[int]:
-        required = [self.rules.any_cooldown]
-        if signal.symbol == symbol:
-            required.append(self.rules.symbol_cooldown)
-            if signal.side == side:
-                required.append(self.rules.direction_cooldown)
-        return required
-
-    def _risk_margin(self, side: int) -> float:
+    def _risk_margin(self, side: SideArray) -> FloatArray:
         """The least headroom among the risk limits, as a share of its limit. Passes at > 0."""
         rules = self.rules
-        same_side = sum(1 for signal in self.open if signal.side == side)
-        return min(
-            (rules.max_open - len(self.open)) / rules.max_open,
-            (rules.max_same_side - same_side) / rules.max_same_side,
-            self._loss_headroom,
+        either = min((rules.max_open - len(self.open)) / rules.max_open, self._headroom())
+        long, short = (
+            min(either, (rules.max_same_side - sum(signal.side == each for signal in self.open)) / rules.max_same_side)
+            for each in (1, -1)
         )
+        return np.where(side > 0, long, short)
 
     def _headroom(self) -> float:
         """What losses leave of the daily limit and of the drawdown limit, in R of closed signals."""
-        day_ms = 1440 * MINUTE_MS
-        midnight = self.at_ms // day_ms * day_ms
-        since = self.at_ms - self.rules.drawdown_days * day_ms
-        closed = sorted(
-            (signal.exit_ms, signal.net_r)
-            for signal in self.past
-            if signal.exit_ms is not None and signal.net_r is not None and since < signal.exit_ms <= self.at_ms
-        )
-        today = sum(net_r for exit_ms, net_r in closed if exit_ms > midnight)
+        midnight = self.at_ms // DAY_MS * DAY_MS
+        since = self.at_ms - self.rules.drawdown_days * DAY_MS
+        first, today = (bisect_right(self._closed, (at_ms, np.inf)) for at_ms in (since, midnight))
+        key = (first, max(first, today), len(self._closed))
+        if self._headroom_of is None or self._headroom_of[0] != key:
+            self._headroom_of = (key, self._headroom_between(*key))
+        return self._headroom_of[1]
+
+    def _headroom_between(self, first: int, today: int, last: int) -> float:
+        """Headroom from the closed signals [first, last), those from `today` on being of this day."""
+        loss = sum(net_r for _, net_r in self._closed[today:last])
         equity = peak = 0.0
-        for _, net_r in closed:
+        for _, net_r in self._closed[first:last]:
             equity += net_r
             peak = max(peak, equity)
         return min(
-            (self.rules.daily_loss_r + today) / self.rules.daily_loss_r,
+            (self.rules.daily_loss_r + loss) / self.rules.daily_loss_r,
             (self.rules.max_drawdown_r - (peak - equity)) / self.rules.max_drawdown_r,
         )
 
@@ -172,6 +188,6 @@ def verdicts(margins: FloatArray) -> npt.NDArray[np.bool_]:
     return passed
 
 
-def rejection_reasons(passed: npt.NDArray[np.bool_]) -> list[str]:
-    """The first gate that refused, as its coded reason; empty for a signal."""
-    return ["" if row.all() else REASONS[int(np.argmin(row))] for row in passed]
+def rejection_reasons(passed: npt.NDArray[np.bool_]) -> npt.NDArray[np.str_]:
+    """The first gate that refused, as its coded reason; empty for a signal. Shape (n,) of verdicts (n, gates)."""
+    return np.where(passed.all(axis=1), "", np.array(REASONS)[np.argmin(passed, axis=1)])

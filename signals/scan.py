@@ -2,15 +2,15 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, fields
-from typing import Self
+from dataclasses import dataclass, field
 from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
 
-from ingestion.timeframes import TIMEFRAMES, BoolArray, Candles, IntArray, Timeframe, resample
+from ingestion.timeframes import TIMEFRAMES, Candles, IntArray, Timeframe, resample
 from signals.bracket import BracketRule, Costs, expected_r, place, risk_distance
+from signals.columns import Rows
 from signals.consensus import FloatArray, SideArray, Weights, evidence, pool
 from signals.feeds import Feeds
 from signals.gates import (
@@ -41,21 +41,6 @@ class Rules:
     bracket: BracketRule = field(default_factory=BracketRule)
     costs: Costs = field(default_factory=Costs)
     gates: GateRules = field(default_factory=GateRules)
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Columns of one length; subclasses add theirs."""
-
-    def __len__(self) -> int:
-        return len(getattr(self, fields(self)[0].name))
-
-    def take(self, chosen: npt.NDArray[np.int64] | BoolArray) -> Self:
-        return type(self)(*(getattr(self, column.name)[chosen] for column in fields(self)))
-
-    @classmethod
-    def concatenate(cls, parts: Sequence[Self]) -> Self:
-        return cls(*(np.concatenate([getattr(part, column.name) for part in parts]) for column in fields(cls)))
 
 
 @dataclass(frozen=True)
@@ -275,9 +260,8 @@ def judge(looks: Looks, weights: Weights, thresholds: Thresholds, rules: Rules) 
     margins[:, 0] = data_margin(looks.missing_minutes)
     margins[:, 1] = consensus_margin(agreeing, pooled.probability, rules.gates)
     margins[:, 2] = quality_margin(promised, thresholds)
-    seen = {column.name: getattr(looks, column.name) for column in fields(Looks)}
     return Judged(
-        **seen,
+        **looks.columns,
         log_odds=pooled.log_odds,
         lean=pooled.lean,
         win_probability=canonical(pooled.probability),
@@ -286,48 +270,98 @@ def judge(looks: Looks, weights: Weights, thresholds: Thresholds, rules: Rules) 
     )
 
 
-def decide(judged: Judged, past: list[PastSignal], weights: Weights, thresholds: Thresholds, rules: Rules) -> Decisions:
-    """Ask the serial gates at one close, in order of expected R, then symbol; returns the rows in that order.
+@dataclass(frozen=True)
+class Results(Rows):
+    """What will have come of each scan's bracket as the serial gates count it, arrays (n,).
 
-    `past`: the signals before this close that the gates may remember, their results known up to it.
+    `exit_ms` 0 while it is open; `net_r` NaN while it is open and where it was void.
     """
-    if len(judged) == 0:
-        return _finish(judged, weights, thresholds, rules)
-    at_ms = int(judged.close_ms[0])
-    if (judged.close_ms != at_ms).any():
-        raise ValueError("decide() takes the scans of one close; split them by close_ms first")
-    promised = np.where(np.isnan(judged.expected_r), -np.inf, judged.expected_r)
-    ordered = judged.take(np.lexsort((judged.symbol, -promised)))
-    book = Book(past, at_ms, rules.gates)
-    for row in range(len(ordered)):
-        side = int(ordered.lean[row])
-        if side == 0:
-            continue
-        symbol, regime = str(ordered.symbol[row]), int(ordered.regime[row])
-        ordered.margins[row, SYMBOL_GATES:] = book.margins(symbol, side, regime)
-        if verdicts(ordered.margins[row : row + 1]).all():
-            book.add(PastSignal(symbol, side, regime, at_ms, None, None))
+
+    exit_ms: IntArray
+    net_r: FloatArray
+
+
+def decide(
+    judged: Judged,
+    past: Sequence[PastSignal],
+    weights: Weights,
+    thresholds: Thresholds,
+    rules: Rules,
+    results: Results | None = None,
+) -> Decisions:
+    """Ask the serial gates close after close, each in order of expected R, then symbol; returns the rows in that order.
+
+    `past`: the signals before the first close that the gates may remember, with their results. `results` says when
+    the signals decided here will have ended: live decides one close and has none, replay decides many and must.
+    """
+    order = serial_order(judged)
+    ordered = judged.take(order)
+    if results is None and len(ordered) and ordered.close_ms[0] != ordered.close_ms[-1]:
+        raise ValueError(
+            "many closes can be decided only with their results; split the scans by close_ms, or give them"
+        )
+    _ask_serial_gates(ordered, Book(past, rules.gates), results.take(order) if results else None)
     return _finish(ordered, weights, thresholds, rules)
 
 
+def serial_order(judged: Judged) -> IntArray:
+    """The order in which the serial gates are asked: by close, then expected R, then symbol."""
+    promised = np.where(np.isnan(judged.expected_r), -np.inf, judged.expected_r)
+    return np.lexsort((judged.symbol, -promised, judged.close_ms))
+
+
+def _ask_serial_gates(ordered: Judged, book: Book, results: Results | None) -> None:
+    """Fill in the margins of the serial gates."""
+    may_pass = verdicts(ordered.margins)[:, :SYMBOL_GATES].all(axis=1) & (ordered.lean != 0)
+    for first, last in runs(ordered.close_ms):
+        book.turn_to(int(ordered.close_ms[first]))
+        while first < last:
+            rows = slice(first, last)
+            ordered.margins[rows, SYMBOL_GATES:] = book.margins(
+                ordered.symbol[rows], ordered.lean[rows], ordered.regime[rows]
+            )
+            # A signal changes what the rows after it meet; all before it were asked rightly.
+            passing = np.flatnonzero(may_pass[rows] & verdicts(ordered.margins[rows]).all(axis=1))
+            if not len(passing):
+                break
+            book.add(signal_at(ordered, first + int(passing[0]), results))
+            first += int(passing[0]) + 1
+    ordered.margins[ordered.lean == 0, SYMBOL_GATES:] = np.nan
+
+
+def runs(values: IntArray) -> Iterator[tuple[int, int]]:
+    """First and last row (exclusive) of each run of equal values."""
+    starts = np.flatnonzero(np.diff(values, prepend=values[:1] - 1)).tolist()
+    return zip(starts, [*starts[1:], len(values)][: len(starts)], strict=True)
+
+
+def signal_at(decided: Judged, row: int, results: Results | None) -> PastSignal:
+    """One signal as the serial gates remember it."""
+    exit_ms = int(results.exit_ms[row]) if results else 0
+    net_r = float(results.net_r[row]) if results else np.nan
+    return PastSignal(
+        symbol=str(decided.symbol[row]),
+        side=int(decided.lean[row]),
+        regime=int(decided.regime[row]),
+        opened_ms=int(decided.close_ms[row]),
+        exit_ms=exit_ms or None,
+        net_r=None if np.isnan(net_r) else net_r,
+    )
+
+
 def _finish(judged: Judged, weights: Weights, thresholds: Thresholds, rules: Rules) -> Decisions:
-    passed = verdicts(judged.margins)
-    passed[judged.lean == 0] = False
-    bracket = place(judged.reference, judged.risk, judged.lean, rules.bracket)
-    reason = np.array(rejection_reasons(passed), dtype="U16")
-    reason[judged.lean == 0] = "no_consensus"
     priced = judged.lean != 0
-    state = weights_digest(weights, thresholds)
-    columns = {column.name: getattr(judged, column.name) for column in fields(Judged)}
+    passed = verdicts(judged.margins) & priced[:, None]
+    bracket = place(judged.reference, judged.risk, judged.lean, rules.bracket)
     decided = Decisions(
-        **columns,
+        **judged.columns,
         passed=passed,
-        reason=reason,
+        reason=np.where(priced, rejection_reasons(passed), "no_consensus"),
         stop_loss=canonical(np.where(priced, bracket.stop_loss, np.nan)),
         take_profit=canonical(np.where(priced, bracket.take_profit, np.nan)),
         scan_id=np.empty(len(judged), dtype=object),
     )
-    decided.scan_id[:] = [_scan_id(decided, row, state) for row in range(len(decided))]
+    decided.scan_id[:] = scan_ids(decided, weights_digest(weights, thresholds))
     return decided
 
 
@@ -337,21 +371,20 @@ def weights_digest(weights: Weights, thresholds: Thresholds) -> bytes:
     return hashlib.sha256("|".join(weights.heads).encode() + figures.tobytes()).digest()
 
 
-def _scan_id(decided: Decisions, row: int, state: bytes) -> UUID:
-    """A hash of the whole decision: inputs, votes, pool, gates, bracket and the weights it was made with."""
+def scan_ids(decided: Decisions, state: bytes) -> list[UUID]:
+    """A hash of each whole decision: inputs, votes, pool, gates, bracket and the weights it was made with."""
     figures = [
-        decided.direction[row].astype(np.float64),
-        decided.probability[row],
-        decided.confidence[row],
-        canonical(decided.margins[row]),
-        decided.passed[row].astype(np.float64),
-        [decided.close_ms[row], decided.log_odds[row], decided.lean[row], decided.win_probability[row]],
-        [decided.reference[row], decided.risk[row], decided.stop_loss[row], decided.take_profit[row]],
-        [decided.regime[row], decided.missing_minutes[row]],
+        *(decided.direction, decided.probability, decided.confidence, decided.margins, decided.passed),
+        *(decided.close_ms, decided.log_odds, decided.lean, decided.win_probability),
+        *(decided.reference, decided.risk, decided.stop_loss, decided.take_profit),
+        *(decided.regime, decided.missing_minutes),
     ]
-    name = f"{decided.symbol[row]}|{decided.reason[row]}".encode()
-    body = canonical(np.concatenate([np.asarray(part, np.float64) for part in figures])).tobytes()
-    return UUID(bytes=hashlib.sha256(name + decided.digest[row] + body + state).digest()[:16])
+    body = canonical(np.column_stack([np.asarray(part, np.float64) for part in figures]))
+    names = zip(decided.symbol.tolist(), decided.reason.tolist(), decided.digest.tolist(), strict=True)
+    return [
+        UUID(bytes=hashlib.sha256(f"{symbol}|{reason}".encode() + digest + row.tobytes() + state).digest()[:16])
+        for (symbol, reason, digest), row in zip(names, body, strict=True)
+    ]
 
 
 def decisions_digest(scan_ids: Sequence[UUID]) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from itertools import groupby
 
+import numpy as np
 from django.db import transaction
 from django.db.models import QuerySet
 
@@ -12,7 +13,7 @@ from ingestion.selectors import known_until
 from ingestion.timeframes import Candles
 from signals.bracket import Costs
 from signals.configuration import rules
-from signals.first_touch import first_touch
+from signals.first_touch import FirstTouch, Orders, first_touches
 from signals.models import Signal, TrackedDecision
 from signals.rows import MIRROR_COLUMNS, OUTCOME_COLUMNS, order_of, set_mirror_outcome, set_outcome, to_ms, to_time
 from signals.selectors import unresolved
@@ -34,37 +35,49 @@ def track(model: type[TrackedDecision], *, until: datetime, symbols: Iterable[st
 def _track_symbol(model: type[TrackedDecision], decisions: list[TrackedDecision], known_ms: int) -> int:
     start_ms = min(to_ms(decision.opened_at) for decision in decisions)
     minutes = load_candles(decisions[0].symbol, start_ms, known_ms)
-    ended, checked = 0, sorted(decision.pk for decision in decisions)
+    checked = sorted(decision.pk for decision in decisions)
     with transaction.atomic():
         # Polls that know different minutes end different brackets first; locked in one order they cannot deadlock.
         held = model._default_manager.select_for_update(no_key=True).filter(pk__in=checked)
         list(held.order_by("pk").values_list("pk"))
-        for decision in decisions:
-            ended += _follow(model, decision, minutes, known_ms)
+        ended = _follow(model, decisions, minutes, known_ms)
         model._default_manager.filter(pk__in=checked, checked_until__lt=to_time(known_ms)).update(
             checked_until=to_time(known_ms)
         )
     return ended
 
 
-def _follow(model: type[TrackedDecision], decision: TrackedDecision, minutes: Candles, known_ms: int) -> bool:
-    """Record whatever side of the bracket has ended by now; True if it was the lean's, and we were first."""
-    costs, bracket = rules().costs, rules().bracket
-    order = order_of(decision)
+def _follow(model: type[TrackedDecision], decisions: list[TrackedDecision], minutes: Candles, known_ms: int) -> int:
+    """Record what has ended by now of each bracket and its mirror; how many leans ended by our hand."""
+    costs, target_r = rules().costs, rules().bracket.target_r
+    orders = Orders.of([order_of(decision) for decision in decisions])
+    mirrored = orders.mirrored(np.array([decision.reference_price for decision in decisions]), target_r)
+    leans, mirrors = (first_touches(each, minutes, known_ms, costs) for each in (orders, mirrored))
+    return sum(
+        _record(model, decision, leans.at(row), mirrors.at(row), minutes) for row, decision in enumerate(decisions)
+    )
+
+
+def _record(
+    model: type[TrackedDecision],
+    decision: TrackedDecision,
+    touch: FirstTouch | None,
+    mirror: FirstTouch | None,
+    minutes: Candles,
+) -> bool:
+    """Write whatever side of the bracket has ended by now; True if it was the lean's, and we were first."""
     rows = model._default_manager.filter(pk=decision.pk)
-    if not decision.mirror_outcome:
-        mirror = order.mirror(decision.reference_price, bracket.target_r)
-        if touch := first_touch(mirror, minutes, known_ms, costs):
-            set_mirror_outcome(decision, touch)
-            rows.filter(mirror_outcome="").update(**{name: getattr(decision, name) for name in MIRROR_COLUMNS})
+    if mirror and not decision.mirror_outcome:
+        set_mirror_outcome(decision, mirror)
+        rows.filter(mirror_outcome="").update(**{name: getattr(decision, name) for name in MIRROR_COLUMNS})
     if decision.outcome:
         return False
-    if touch := first_touch(order, minutes, known_ms, costs):
+    if touch:
         set_outcome(decision, touch)
         # One winner: whoever finds the outcome still empty writes it, a slower worker changes nothing.
         return bool(rows.filter(outcome="").update(**{name: getattr(decision, name) for name in OUTCOME_COLUMNS}))
     if decision.entry is None:
-        _note_entry(rows, decision, minutes, costs)
+        _note_entry(rows, decision, minutes, rules().costs)
     return False
 
 

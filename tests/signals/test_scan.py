@@ -460,11 +460,11 @@ def test_deciding_leaves_what_it_was_given_as_it_was() -> None:
     assert judged.margins.shape == (2, len(GATES))
 
 
-def test_two_closes_at_once_are_refused() -> None:
+def test_two_closes_at_once_are_refused_without_their_results() -> None:
     looks = votes_at({"AAA": [1] * 5, "BBB": [1] * 5})
     looks.close_ms[1] += QUARTER.ms
 
-    with pytest.raises(ValueError, match="split them by close_ms first"):
+    with pytest.raises(ValueError, match="split the scans by close_ms"):
         decided(looks)
 
 

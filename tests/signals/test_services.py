@@ -529,7 +529,7 @@ def test_a_slower_worker_cannot_write_over_an_outcome() -> None:
     from signals.services.track import _follow
 
     assert stale.is_open
-    assert _follow(RejectedSignal, stale, minutes["BTCUSDT"], to_ms(until)) is False
+    assert _follow(RejectedSignal, [stale], minutes["BTCUSDT"], to_ms(until)) == 0
     assert contents(RejectedSignal) == first
 
 
