@@ -22,18 +22,26 @@ class Feed:
     fresh_ms: int | None = None
 
     def seen_at(self, close_ms: IntArray, bar_ms: int) -> FloatArray:
-        """The newest reading available at each close, NaN where none is fresh; shape of `close_ms`.
+        """The newest reading available at each close, NaN where none is fresh; shape of `close_ms`."""
+        return self._at(self._readings(close_ms, bar_ms))
+
+    def _readings(self, close_ms: IntArray, bar_ms: int) -> IntArray:
+        """Index of the reading that each close sees, -1 where none is fresh.
 
         A reading that arrives after a newer one changes nothing, one that arrives twice neither.
         """
-        if not len(self.values):
-            return np.full(len(close_ms), np.nan)
-        newest = newest_reading(self.as_of_ms)
+        if not len(self.as_of_ms):
+            return np.full(len(close_ms), -1)
         row = np.searchsorted(self.available_ms, close_ms, side="right") - 1
-        reading = newest[np.maximum(row, 0)]
+        reading = newest_reading(self.as_of_ms)[row]
         age = close_ms - self.as_of_ms[reading]
         fresh = (row >= 0) & (age < (bar_ms if self.fresh_ms is None else self.fresh_ms))
-        return np.where(fresh, self.values[reading], np.nan)
+        return np.where(fresh, reading, -1)
+
+    def _at(self, reading: IntArray) -> FloatArray:
+        return (
+            np.where(reading >= 0, self.values[reading], np.nan) if len(self.values) else np.full(len(reading), np.nan)
+        )
 
 
 Feeds = Mapping[str, Feed]
@@ -45,3 +53,15 @@ def newest_reading(as_of_ms: IntArray) -> IntArray:
     brought = np.r_[True, newest[1:] > newest[:-1]]
     index: IntArray = np.maximum.accumulate(np.where(brought, np.arange(len(as_of_ms)), 0))
     return index
+
+
+def all_seen_at(feeds: Feeds, close_ms: IntArray, bar_ms: int) -> dict[str, FloatArray]:
+    """Each feed's `seen_at`; figures that were read together, sharing their arrays of times, are looked up once."""
+    known: dict[tuple[int, int, int | None], IntArray] = {}
+    seen = {}
+    for name, feed in feeds.items():
+        key = (id(feed.as_of_ms), id(feed.available_ms), feed.fresh_ms)
+        if key not in known:
+            known[key] = feed._readings(close_ms, bar_ms)
+        seen[name] = feed._at(known[key])
+    return seen

@@ -12,7 +12,7 @@ from ingestion.timeframes import TIMEFRAMES, Candles, IntArray, Timeframe, resam
 from signals.bracket import BracketRule, Costs, expected_r, place, risk_distance
 from signals.columns import Rows
 from signals.consensus import FloatArray, SideArray, Weights, evidence, pool
-from signals.feeds import Feeds
+from signals.feeds import Feeds, all_seen_at
 from signals.gates import (
     GATES,
     SYMBOL_GATES,
@@ -27,7 +27,7 @@ from signals.gates import (
     rejection_reasons,
     verdicts,
 )
-from signals.heads.base import Head
+from signals.heads.base import Head, Votes
 from signals.regime import classify
 from signals.window import Frame, Window
 
@@ -154,48 +154,35 @@ def segments(
                 yield Segment(Window(frame, seen, {}), part)
 
 
-def bar_digests(frame: Frame) -> list[bytes]:
-    """For each row, the SHA-256 of all bars of the frame up to it."""
-    columns = np.column_stack(
-        [
-            frame.candles.open_ms.astype(np.float64),
-            *(frame[name] for name in ("open", "high", "low", "close", "volume")),
-        ]
-    )
-    running, digests = hashlib.sha256(), []
-    for row in np.ascontiguousarray(columns):
+def bar_digests(frame: Frame, first: int) -> list[bytes]:
+    """For each row from `first` on, the SHA-256 of all bars of the frame up to it."""
+    columns = (frame[name] for name in ("open", "high", "low", "close", "volume"))
+    table = np.column_stack([frame.candles.open_ms.astype(np.float64), *columns])
+    running, digests = hashlib.sha256(table[:first].tobytes()), []
+    for row in table[first:]:
         running.update(row.tobytes())
         digests.append(running.copy().digest())
     return digests
 
 
-class DigestCache:
-    """Bar digests by frame, since several segments share one."""
-
-    def __init__(self) -> None:
-        self._known: dict[int, tuple[Frame, list[bytes]]] = {}
-
-    def of(self, frame: Frame) -> list[bytes]:
-        if id(frame) not in self._known:  # the frame is kept beside its digests, so its id stays its own
-            self._known[id(frame)] = (frame, bar_digests(frame))
-        return self._known[id(frame)][1]
-
-
-def _input_digests(segment: Segment, cache: DigestCache) -> list[bytes]:
-    """One digest a row of everything the heads could read there: bars of every timeframe and feeds."""
-    window, base = segment.window, cache.of(segment.window.base)
-    seen = [
-        (np.searchsorted(frame.close_ms, window.base.close_ms[segment.rows], side="right") - 1, cache.of(frame))
-        for frame in window.context.values()
+def input_digests(window: Window, rows: IntArray) -> list[bytes]:
+    """One digest a row (ascending) of everything the heads could read there: bars of every timeframe and feeds."""
+    close_ms = window.base.close_ms[rows]
+    bars = [_digests_at(window.base, rows)]
+    for frame in window.context.values():
+        bars.append(_digests_at(frame, np.searchsorted(frame.close_ms, close_ms, side="right") - 1))
+    feeds = np.column_stack([canonical(values[rows]) for values in window.feeds.values()] or [np.zeros(len(rows))])
+    return [
+        hashlib.sha256(b"".join(parts) + seen.tobytes()).digest()[:16]
+        for parts, seen in zip(zip(*bars, strict=True), feeds, strict=True)
     ]
-    feeds = np.column_stack(
-        [canonical(values[segment.rows]) for values in window.feeds.values()] or [np.zeros(len(segment.rows))]
-    )
-    digests = []
-    for place_, row in enumerate(segment.rows):
-        parts = [base[row], *(known[index[place_]] for index, known in seen if index[place_] >= 0)]
-        digests.append(hashlib.sha256(b"".join(parts) + feeds[place_].tobytes()).digest()[:16])
-    return digests
+
+
+def _digests_at(frame: Frame, rows: IntArray) -> list[bytes]:
+    """The bar digest at each row, nothing where the row is -1, as before a timeframe's first bar."""
+    first = max(int(rows[0]), 0)
+    digests = frame.derived(bar_digests, first)
+    return [digests[row - first] if row >= 0 else b"" for row in rows.tolist()]
 
 
 def canonical(values: FloatArray) -> FloatArray:
@@ -203,44 +190,55 @@ def canonical(values: FloatArray) -> FloatArray:
     return np.ascontiguousarray(np.where(np.isnan(values), np.nan, values), dtype=np.float64)
 
 
-def look(
-    symbol: str,
-    found: Sequence[Segment],
-    feeds: Feeds,
-    heads: Sequence[Head],
-    rules: Rules,
-) -> Looks:
+def look(symbol: str, found: Sequence[Segment], feeds: Feeds, heads: Sequence[Head], rules: Rules) -> Looks:
     """Let every head vote on the rows of a symbol's segments.
 
     A row sees the newest reading of each feed that was available at its close, and none that is no longer fresh.
     """
-    cache = DigestCache()
-    parts = [_look_segment(symbol, _with_feeds(segment, feeds), heads, rules, cache) for segment in found]
+    shared: dict[int, list[Segment]] = {}
+    for segment in found:
+        shared.setdefault(id(segment.window.base), []).append(segment)
+    parts = [_look_at(symbol, same_base, feeds, heads, rules) for same_base in shared.values()]
     return Looks.concatenate(parts) if parts else _no_looks(len(heads))
 
 
-def _with_feeds(segment: Segment, feeds: Feeds) -> Segment:
-    base = segment.window.base
-    aligned = {name: feed.seen_at(base.close_ms, base.timeframe.ms) for name, feed in feeds.items()}
-    return Segment(Window(base, segment.window.context, aligned), segment.rows)
-
-
-def _look_segment(symbol: str, segment: Segment, heads: Sequence[Head], rules: Rules, cache: DigestCache) -> Looks:
-    window, rows = segment.window, segment.rows
-    votes = [head.vote(window) for head in heads]
-    reference = window.base["close"][rows]
+def _look_at(symbol: str, found: Sequence[Segment], feeds: Feeds, heads: Sequence[Head], rules: Rules) -> Looks:
+    """Look at segments of one base frame, which differ in their context."""
+    windows = with_feeds(found, feeds)
+    parts = [segment.rows for segment in found]
+    base, rows = windows[0].base, np.concatenate(parts)
+    votes = [_votes(head, windows, parts) for head in heads]
+    reference = base["close"][rows]
+    digests = [each for window, part in zip(windows, parts, strict=True) for each in input_digests(window, part)]
     return Looks(
         symbol=np.full(len(rows), symbol),
-        close_ms=window.base.close_ms[rows],
-        direction=np.column_stack([vote.direction[rows] for vote in votes]),
-        probability=np.column_stack([canonical(vote.probability[rows]) for vote in votes]),
-        confidence=np.column_stack([canonical(vote.confidence[rows]) for vote in votes]),
+        close_ms=base.close_ms[rows],
+        direction=np.column_stack([vote.direction for vote in votes]),
+        probability=np.column_stack([canonical(vote.probability) for vote in votes]),
+        confidence=np.column_stack([canonical(vote.confidence) for vote in votes]),
         reference=reference,
-        risk=risk_distance(reference, window.base["atr_14"][rows], rules.bracket),
-        regime=classify(window.base)[rows],
-        missing_minutes=window.base.timeframe.minutes - window.base.candles.minutes[rows],
-        digest=np.array(_input_digests(segment, cache), dtype=object),
+        risk=risk_distance(reference, base["atr_14"][rows], rules.bracket),
+        regime=classify(base, first=int(rows[0]))[rows],
+        missing_minutes=base.timeframe.minutes - base.candles.minutes[rows],
+        digest=np.array([*digests, b""], dtype=object)[:-1],
     )
+
+
+def with_feeds(found: Sequence[Segment], feeds: Feeds) -> list[Window]:
+    """The windows of segments of one base frame, each from its own first row on, beside what they see of the feeds."""
+    base, first = found[0].window.base, int(found[0].rows[0])
+    before = np.full(first, np.nan)
+    seen = all_seen_at(feeds, base.close_ms[first:], base.timeframe.ms)
+    aligned = {name: np.concatenate((before, values)) for name, values in seen.items()}
+    return [Window(base, segment.window.context, aligned, int(segment.rows[0])) for segment in found]
+
+
+def _votes(head: Head, windows: Sequence[Window], parts: Sequence[IntArray]) -> Votes:
+    """A head's votes on all rows; asked once where it reads no context, for then the windows are alike to it."""
+    if not head.needs.timeframes:
+        return head.vote(windows[0]).take(np.concatenate(parts))
+    votes = [head.vote(window).take(rows) for window, rows in zip(windows, parts, strict=True)]
+    return Votes.concatenate(votes)
 
 
 def _no_looks(heads: int) -> Looks:

@@ -21,7 +21,8 @@ APPS = ("alphapulse_site", "ingestion", "signals", "learning", "analytics")
 PURE = (
     *("ingestion.timeframes", "ingestion.symbols", "ingestion.csv_rows"),
     *("signals.indicators", "signals.indicators.*", "signals.heads", "signals.heads.*", "signals.mood"),
-    *("signals.columns", "signals.feeds", "signals.mood_feed", "signals.consensus", "signals.gates", "signals.regime", "signals.bracket"),
+    *("signals.columns", "signals.feeds"),
+    *("signals.mood_feed", "signals.consensus", "signals.gates", "signals.regime", "signals.bracket"),
     *("signals.first_touch", "signals.scan", "signals.window", "signals.portfolio", "signals.version"),
     *("learning.betting", "learning.calendar", "learning.calibration", "learning.candidates", "learning.config"),
     *("learning.daily", "learning.evaluation", "learning.events", "learning.follow", "learning.labels"),

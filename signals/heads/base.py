@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ingestion.timeframes import FloatArray
+from signals.columns import Rows
 from signals.window import Window
 
 MIN_PROBABILITY, MAX_PROBABILITY = 0.5, 0.95
@@ -24,7 +25,7 @@ class Needs:
 
 
 @dataclass(frozen=True)
-class Votes:
+class Votes(Rows):
     """One head's opinions on the rows of a window; arrays of shape (bars,).
 
     direction: -1 short, +1 long, 0 where the head abstains. probability: 0.5..0.95 that its side reaches target before
