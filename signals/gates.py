@@ -105,6 +105,7 @@ class Book:
         self.recent: list[PastSignal] = []
         self._closed: list[tuple[int, float]] = []  # (exit_ms, net_r), in order of both
         self._headroom_of: tuple[tuple[int, int, int], float] | None = None
+        self._room: FloatArray | None = None  # what `room` found, until something opens or ends
 
     def turn_to(self, at_ms: int) -> None:
         """Go on to a later close: signals opened by then come in, those that ended by then are over."""
@@ -116,25 +117,33 @@ class Book:
         self.recent = [signal for signal in self.recent if at_ms - signal.opened_ms < self._longest_ms]
         for signal in [signal for signal in self.open if not signal.is_open(at_ms)]:
             self.open.remove(signal)
+            self._room = None
             if signal.exit_ms is not None and signal.net_r is not None:
                 insort(self._closed, (signal.exit_ms, signal.net_r))
 
     def add(self, signal: PastSignal) -> None:
         self.open.append(signal)
         self.recent.append(signal)
+        self._room = None
 
     def margins(self, symbol: npt.NDArray[np.str_], side: SideArray, regime: SideArray) -> FloatArray:
         """Margins of the regime, cooldown and risk gates for leans of one close, shape (n, 3)."""
-        return np.column_stack(
-            [self._regime_margin(regime), self._cooldown_margin(symbol, side), self._risk_margin(side)]
-        )
-
-    def _regime_margin(self, regime: SideArray) -> FloatArray:
-        """Signals that the regime still has room for after this one. Passes at >= 0."""
-        taken = [signal.regime for signal in self.open]
-        room = [float(self.rules.regime_limits.get(each, 0) - 1 - taken.count(each)) for each in Regime]
+        margins = np.empty((len(symbol), 3))
         # Regimes are counted from UNKNOWN = -1 on, as they are listed.
-        return np.array(room)[regime.astype(np.int64) - Regime.UNKNOWN]
+        margins[:, 0] = self.room[regime - Regime.UNKNOWN]
+        margins[:, 1] = self._cooldown_margin(symbol, side) if self.recent else np.nan
+        margins[:, 2] = self._risk_margin(side)
+        return margins
+
+    @property
+    def room(self) -> FloatArray:
+        """Signals that each regime still has room for after one more, in their order. Passes at >= 0."""
+        if self._room is None:
+            taken = [signal.regime for signal in self.open]
+            self._room = np.array(
+                [float(self.rules.regime_limits.get(each, 0) - 1 - taken.count(each)) for each in Regime]
+            )
+        return self._room
 
     def _cooldown_margin(self, symbol: npt.NDArray[np.str_], side: SideArray) -> FloatArray:
         """Minutes by which the tightest cooldown is over. Passes at >= 0; NaN (no signal recently) passes too."""

@@ -1,16 +1,16 @@
 """The mood of the whole market at one close, from the bars of every symbol of our universe. Pure.
 
 Two steps, so that live and replay do the same thing: each symbol's own figures from its anchored window, then one row
-a close over all symbols. Sums over symbols are exactly rounded (math.fsum), so their order cannot matter.
+a close over all symbols. Sums over symbols run from the smallest to the largest, so the symbols' order cannot matter.
 """
 
-import math
+from bisect import bisect_left, insort
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from ingestion.timeframes import TIMEFRAMES, BoolArray, FloatArray, IntArray, Timeframe
+from ingestion.timeframes import TIMEFRAMES, FloatArray, IntArray, Timeframe
 from signals.window import Frame
 
 DAY_MS = TIMEFRAMES["1d"].ms
@@ -134,33 +134,44 @@ def _ratio(part: FloatArray, whole: FloatArray) -> FloatArray:
 
 
 def market_mood(rows: FloatArray, btc_position: int | None, volatility_history: FloatArray) -> FloatArray:
-    """The mood at one close, shape (MOOD_FIELDS,), NaN where a field is not known.
+    """The mood at one close, shape (MOOD_FIELDS,): `market_moods` of one.
 
-    `rows` (symbols, SYMBOL_FIELDS): one row for each symbol with a bar at that close, in any order; a symbol without
-    figures is not counted. `btc_position`: bitcoin's row, None if it has none. `volatility_history`: what
-    `recent_volatility` gives, the stored realised volatility of the last 30 days before this close, or nothing.
-    Fields: symbols counted; breadth, the share of them above their 1-day mean; momentum, the mean 1-day log return;
-    realised_volatility and volume_surge, medians over symbols; volatility_ratio, realised volatility over the median
-    of its history; btc_dominance, bitcoin's share of the day's turnover; btc_dominance_ratio, that share over its
-    share of the four days before; fear_greed 0..100.
+    `rows` (symbols, SYMBOL_FIELDS): one row for each symbol with a bar at that close, in any order.
+    `volatility_history`: what `recent_volatility` gives, the stored realised volatility of the last 30 days before
+    this close, or nothing.
     """
-    columns = [column[~np.isnan(column)] for column in rows.T]
-    volatility, surge = _median(columns[VOLATILITY]), _median(columns[SURGE])
-    turnover, usual = rows[:, TURNOVER], rows[:, USUAL_TURNOVER]
+    usual = np.array([_median_of(volatility_history)])
+    mood: FloatArray = market_moods(rows[None], btc_position, usual)[0]
+    return mood
+
+
+def market_moods(rows: FloatArray, btc_position: int | None, usual_volatility: FloatArray) -> FloatArray:
+    """The mood at n closes, shape (n, MOOD_FIELDS), NaN where a field is not known.
+
+    `rows` (n, symbols, SYMBOL_FIELDS), NaN where a symbol has no bar or no figure: it is not counted there.
+    `btc_position`: bitcoin's place among the symbols, None if it has none. `usual_volatility` (n,): the median of the
+    realised volatility of the 30 days before. Fields: symbols counted; breadth, the share of them above their 1-day
+    mean; momentum, the mean 1-day log return; realised_volatility and volume_surge, medians over symbols;
+    volatility_ratio, realised volatility over its usual; btc_dominance, bitcoin's share of the day's turnover;
+    btc_dominance_ratio, that share over its share of the four days before; fear_greed 0..100.
+    """
+    turnover, usual = rows[..., TURNOVER], rows[..., USUAL_TURNOVER]
     # Two shares can be compared only among the symbols that stand in both.
-    everyone, steady = ~np.isnan(turnover), ~np.isnan(turnover + usual)
+    steady = np.isnan(turnover + usual)
+    both, before = np.where(steady, np.nan, turnover), np.where(steady, np.nan, usual)
+    volatility = medians(rows[..., VOLATILITY])
     mood = {
-        "symbols": float(len(columns[MOMENTUM])),
-        "breadth": _mean(columns[ABOVE]),
-        "momentum": _mean(columns[MOMENTUM]),
+        "symbols": np.isfinite(rows[..., MOMENTUM]).sum(axis=1).astype(np.float64),
+        "breadth": _means(rows[..., ABOVE]),
+        "momentum": _means(rows[..., MOMENTUM]),
         "realised_volatility": volatility,
-        "volatility_ratio": _quotient(volatility, _median(volatility_history)),
-        "volume_surge": surge,
-        "btc_dominance": _share(turnover, everyone, btc_position),
-        "btc_dominance_ratio": _quotient(_share(turnover, steady, btc_position), _share(usual, steady, btc_position)),
+        "volatility_ratio": _ratio(volatility, usual_volatility),
+        "volume_surge": medians(rows[..., SURGE]),
+        "btc_dominance": _shares(turnover, btc_position),
+        "btc_dominance_ratio": _ratio(_shares(both, btc_position), _shares(before, btc_position)),
     }
     mood["fear_greed"] = fear_greed(mood)
-    return np.array([mood[field] for field in MOOD_FIELDS])
+    return np.column_stack([mood[field] for field in MOOD_FIELDS])
 
 
 def recent_volatility(timeframe: Timeframe, close_ms: int, stored_ms: IntArray, stored: FloatArray) -> FloatArray:
@@ -174,16 +185,14 @@ def recent_volatility(timeframe: Timeframe, close_ms: int, stored_ms: IntArray, 
     return recent if len(recent) * timeframe.ms >= MIN_HISTORY_DAYS * DAY_MS else recent[:0]
 
 
-def fear_greed(mood: Mapping[str, float]) -> float:
-    """0 (fear) to 100 (greed) from the other mood fields; NaN with fewer than 5 symbols, or no breadth or momentum.
+def fear_greed(mood: Mapping[str, FloatArray]) -> FloatArray:
+    """0 (fear) to 100 (greed) from the other mood fields, shape (n,); NaN below 5 symbols, or no breadth or momentum.
 
     Each part is a fixed map to 0..1, the same for every market and fitted to nothing: breadth as it is; momentum in
     units of the day's volatility, through the normal curve; volatility and dominance against what is usual, high is
     fear; volume above the usual on the side of momentum. Parts that are not known drop out and the weights of the rest
     are scaled up. After the indices of CNN and alternative.me.
     """
-    if mood["symbols"] < MIN_SYMBOLS or math.isnan(mood["breadth"]) or math.isnan(mood["momentum"]):
-        return math.nan
     parts = {
         "breadth": mood["breadth"],
         "momentum": _normal_curve(_strides(mood["momentum"], mood["realised_volatility"])),
@@ -191,57 +200,76 @@ def fear_greed(mood: Mapping[str, float]) -> float:
         "volume": _conviction(mood["volume_surge"], mood["momentum"]),
         "dominance": _calm(mood["btc_dominance_ratio"]),
     }
-    known = {part: value for part, value in parts.items() if not math.isnan(value)}
-    weight = math.fsum(GREED_WEIGHTS[part] for part in known)
-    return 100.0 * math.fsum(GREED_WEIGHTS[part] * value for part, value in known.items()) / weight
+    greed, weight = np.zeros((2, len(mood["symbols"])))
+    for part, values in parts.items():
+        known = np.isfinite(values)
+        greed = greed + np.where(known, GREED_WEIGHTS[part] * values, 0.0)
+        weight = weight + np.where(known, GREED_WEIGHTS[part], 0.0)
+    counts = (mood["symbols"] >= MIN_SYMBOLS) & np.isfinite(mood["breadth"]) & np.isfinite(mood["momentum"])
+    return np.where(counts, 100.0 * _ratio(greed, weight), np.nan)
 
 
-def _strides(momentum: float, volatility: float) -> float:
+def _strides(momentum: FloatArray, volatility: FloatArray) -> FloatArray:
     """Momentum in units of volatility; 0 in a market that did not move at all."""
-    return 0.0 if momentum == 0.0 else _quotient(momentum, volatility)
+    return np.where(momentum == 0.0, 0.0, _ratio(momentum, volatility))
 
 
-def _normal_curve(deviations: float) -> float:
+def _normal_curve(deviations: FloatArray) -> FloatArray:
     """About the normal distribution function; the logistic curve written so that it cannot overflow."""
-    return 0.5 * (1.0 + math.tanh(0.5 * NORMAL_SLOPE * deviations))
+    curve: FloatArray = 0.5 * (1.0 + np.tanh(0.5 * NORMAL_SLOPE * deviations))
+    return curve
 
 
-def _calm(ratio: float) -> float:
+def _calm(ratio: FloatArray) -> FloatArray:
     """1 for nothing of it, 0.5 for as much as usual, 0.2 for twice, towards 0 for more; its own mirror in the log."""
-    return 1.0 / (1.0 + ratio * ratio)
+    with np.errstate(over="ignore"):  # infinitely much of it is 0 of calm
+        calm: FloatArray = 1.0 / (1.0 + ratio * ratio)
+    return calm
 
 
-def _conviction(surge: float, momentum: float) -> float:
+def _conviction(surge: FloatArray, momentum: FloatArray) -> FloatArray:
     """0.5 for no more volume than usual or no move; more of it tends to 1 on the way up and to 0 on the way down."""
-    if math.isnan(surge) or momentum == 0.0:
-        return surge if math.isnan(surge) else 0.5
-    calm = _calm(max(surge, 1.0))
-    return calm if momentum < 0.0 else 1.0 - calm
+    calm = _calm(np.maximum(surge, 1.0))
+    moved = np.where(momentum < 0.0, calm, 1.0 - calm)
+    return np.where(np.isnan(surge), np.nan, np.where(momentum == 0.0, 0.5, moved))
 
 
-def _mean(values: FloatArray) -> float:
-    return math.fsum(values.tolist()) / len(values) if len(values) else math.nan
+def _sums(values: FloatArray) -> FloatArray:
+    """Sum of the finite values of each row, shape (n,) of (n, symbols); 0 where there are none.
+
+    Smallest first: the order in which the symbols come, and how many of them are absent, change no bit.
+    """
+    ordered = np.sort(values, axis=1)
+    total = np.cumsum(np.where(np.isnan(ordered), 0.0, ordered), axis=1)
+    return total[:, -1] if values.shape[1] else np.zeros(len(values))
 
 
-def _median(values: FloatArray) -> float:
-    """Middle value, or the mean of the two middle ones: np.median without its checks, which cost most of a close."""
-    count = len(values)
-    if count == 0:
-        return math.nan
-    middle = np.partition(values, [(count - 1) // 2, count // 2])
-    return (float(middle[(count - 1) // 2]) + float(middle[count // 2])) / 2.0
+def _means(values: FloatArray) -> FloatArray:
+    return _ratio(_sums(values), np.isfinite(values).sum(axis=1).astype(np.float64))
 
 
-def _share(turnover: FloatArray, among: BoolArray, position: int | None) -> float:
-    """One symbol's share of the turnover of those chosen, NaN if it is not one of them or they had none."""
-    if position is None or not among[position]:
-        return math.nan
-    return _quotient(float(turnover[position]), math.fsum(turnover[among].tolist()))
+def medians(values: FloatArray) -> FloatArray:
+    """Middle finite value of each row, or the mean of the two middle ones; NaN where there is none."""
+    if not values.shape[1]:
+        return np.full(len(values), np.nan)
+    ordered, count = np.sort(values, axis=1), np.isfinite(values).sum(axis=1)
+    row = np.arange(len(values))
+    middle: FloatArray = (ordered[row, np.maximum(count - 1, 0) // 2] + ordered[row, count // 2]) / 2.0
+    return np.where(count > 0, middle, np.nan)
 
 
-def _quotient(part: float, whole: float) -> float:
-    """part / whole, NaN where the whole is not positive or not known."""
-    return part / whole if whole > 0 else math.nan
+def _median_of(values: FloatArray) -> float:
+    return float(medians(values[None])[0])
+
+
+def _shares(turnover: FloatArray, position: int | None) -> FloatArray:
+    """One symbol's share of each row's turnover, NaN where it has none or all together had none."""
+    if position is None:
+        return np.full(len(turnover), np.nan)
+    return _ratio(turnover[:, position], _sums(turnover))
+
+
+CLOSES_AT_ONCE = 4096
 
 
 def mood_series(
@@ -249,25 +277,51 @@ def mood_series(
 ) -> tuple[IntArray, FloatArray]:
     """The mood at every close that any symbol has, ascending: close times (closes,) in ms and (closes, MOOD_FIELDS).
 
-    `per_symbol`: ascending close times (ms) and figures beside them. Calls `market_mood` once a close with the rows
-    before it as its history, so it gives the bits that live stored. Raises ValueError on mixed timeframes.
+    `per_symbol`: ascending close times (ms) and figures beside them. Each close has the closes before it as its
+    history, so these are the bits that live stored. Raises ValueError on mixed timeframes.
     """
     if not per_symbol:
         return np.empty(0, np.int64), np.empty((0, len(MOOD_FIELDS)))
     timeframe = _common_timeframe([mood for _, mood in per_symbol.values()])
     symbols = sorted(per_symbol)
-    every_ms = np.concatenate([per_symbol[symbol][0] for symbol in symbols])
-    owner = np.repeat(np.arange(len(symbols)), [len(per_symbol[symbol][0]) for symbol in symbols])
-    order = np.argsort(every_ms, kind="stable")
-    rows, owner = np.concatenate([per_symbol[symbol][1].rows for symbol in symbols])[order], owner[order]
-    closes, starts = np.unique(every_ms[order], return_index=True)
-    btc = symbols.index(bitcoin) if bitcoin in per_symbol else -1
-    moods = np.full((len(closes), len(MOOD_FIELDS)), np.nan)
-    for place, (first, last) in enumerate(zip(starts, [*starts[1:], len(rows)], strict=True)):
-        history = recent_volatility(timeframe, int(closes[place]), closes[:place], moods[:place, REALISED_VOLATILITY])
-        btc_row = np.flatnonzero(owner[first:last] == btc)
-        moods[place] = market_mood(rows[first:last], int(btc_row[0]) if len(btc_row) else None, history)
+    closes = np.unique(np.concatenate([per_symbol[symbol][0] for symbol in symbols]))
+    btc = symbols.index(bitcoin) if bitcoin in per_symbol else None
+    moods, volatility = np.empty((len(closes), len(MOOD_FIELDS))), np.empty(0)
+    for first in range(0, len(closes), CLOSES_AT_ONCE):
+        part = slice(first, first + CLOSES_AT_ONCE)
+        rows = _rows_at(closes[part], [per_symbol[symbol] for symbol in symbols])
+        volatility = np.concatenate((volatility, medians(rows[..., VOLATILITY])))
+        usual = usual_volatility(timeframe, closes[: len(volatility)], volatility, first)
+        moods[part] = market_moods(rows, btc, usual)
     return closes, moods
+
+
+def _rows_at(closes: IntArray, figures: Sequence[tuple[IntArray, SymbolMood]]) -> FloatArray:
+    """Every symbol's figures at some closes, shape (closes, symbols, SYMBOL_FIELDS), NaN where it has no bar."""
+    rows = np.full((len(closes), len(figures), len(SYMBOL_FIELDS)), np.nan)
+    for place, (close_ms, mood) in enumerate(figures):
+        first, last = np.searchsorted(close_ms, [closes[0], closes[-1] + 1])
+        rows[np.searchsorted(closes, close_ms[first:last]), place] = mood.rows[first:last]
+    return rows
+
+
+def usual_volatility(timeframe: Timeframe, closes: IntArray, volatility: FloatArray, first: int) -> FloatArray:
+    """For each close from row `first` on, the median of `recent_volatility`, shape (closes - first,)."""
+    oldest = np.searchsorted(closes, closes - HISTORY_DAYS * DAY_MS)
+    least = MIN_HISTORY_DAYS * DAY_MS / timeframe.ms
+    begun = int(oldest[first]) if first < len(closes) else 0
+    held = sorted(volatility[begun:first][np.isfinite(volatility[begun:first])].tolist())
+    values, usual = volatility.tolist(), np.full(len(closes) - first, np.nan)
+    for place in range(first, len(closes)):
+        for leaves in values[begun : oldest[place]]:
+            if leaves == leaves:
+                del held[bisect_left(held, leaves)]
+        begun = int(oldest[place])
+        if held and len(held) >= least:
+            usual[place - first] = (held[(len(held) - 1) // 2] + held[len(held) // 2]) / 2.0
+        if values[place] == values[place]:
+            insort(held, values[place])
+    return usual
 
 
 def _common_timeframe(moods: Iterable[SymbolMood]) -> Timeframe:

@@ -319,7 +319,8 @@ def _ask_serial_gates(ordered: Judged, book: Book, results: Results | None) -> N
                 ordered.symbol[rows], ordered.lean[rows], ordered.regime[rows]
             )
             # A signal changes what the rows after it meet; all before it were asked rightly.
-            passing = np.flatnonzero(may_pass[rows] & verdicts(ordered.margins[rows]).all(axis=1))
+            passing = np.flatnonzero(may_pass[rows])
+            passing = passing[verdicts(ordered.margins[rows][passing]).all(axis=1)] if len(passing) else passing
             if not len(passing):
                 break
             book.add(signal_at(ordered, first + int(passing[0]), results))

@@ -1,6 +1,7 @@
 """Fear and greed: bounded, symmetrical, each part on its own side, silent in too small a market."""
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 import pytest
@@ -22,6 +23,11 @@ CALM = {
 }
 
 
+def felt(figures: Mapping[str, float]) -> float:
+    """The fear and greed of one market."""
+    return float(fear_greed({name: np.array([value]) for name, value in figures.items()})[0])
+
+
 @given(
     st.fixed_dictionaries(
         {
@@ -36,11 +42,11 @@ CALM = {
     )
 )
 def test_fear_and_greed_lie_between_0_and_100(figures: dict[str, float]) -> None:
-    assert 0.0 <= fear_greed(figures) <= 100.0 + 1e-9
+    assert 0.0 <= felt(figures) <= 100.0 + 1e-9
 
 
 def test_a_market_as_usual_is_neutral() -> None:
-    assert fear_greed(CALM) == pytest.approx(50.0)
+    assert felt(CALM) == pytest.approx(50.0)
 
 
 @pytest.mark.parametrize(
@@ -57,22 +63,22 @@ def test_a_market_as_usual_is_neutral() -> None:
     ],
 )
 def test_each_part_pulls_to_its_side(changed: dict[str, float], direction: int) -> None:
-    assert np.sign(round(fear_greed(CALM | changed) - 50.0, 9)) == direction
+    assert np.sign(round(felt(CALM | changed) - 50.0, 9)) == direction
 
 
 def test_more_volume_makes_a_move_say_more_and_less_volume_does_not_turn_it() -> None:
     rise = CALM | {"momentum": 0.03}
 
-    assert fear_greed(rise | {"volume_surge": 2.0}) > fear_greed(rise)
-    assert fear_greed(rise | {"volume_surge": 0.5}) == fear_greed(rise)
+    assert felt(rise | {"volume_surge": 2.0}) > felt(rise)
+    assert felt(rise | {"volume_surge": 0.5}) == felt(rise)
 
 
 def test_a_crash_is_extreme_fear_and_a_calm_rally_extreme_greed() -> None:
     crash = {"breadth": 0.0, "momentum": -0.12, "realised_volatility": 0.09, "volatility_ratio": 2.2}
     rally = {"breadth": 1.0, "momentum": 0.06, "realised_volatility": 0.03, "volatility_ratio": 0.6}
 
-    assert fear_greed(CALM | crash | {"volume_surge": 2.5}) <= 20
-    assert fear_greed(CALM | rally | {"volume_surge": 2.5}) >= 80
+    assert felt(CALM | crash | {"volume_surge": 2.5}) <= 20
+    assert felt(CALM | rally | {"volume_surge": 2.5}) >= 80
 
 
 @given(breadth=st.floats(0, 1), momentum=st.floats(-0.5, 0.5), surge=st.floats(0.1, 10))
@@ -80,7 +86,7 @@ def test_the_mirror_of_a_market_feels_the_opposite(breadth: float, momentum: flo
     here = CALM | {"breadth": breadth, "momentum": momentum, "volume_surge": surge}
     there = here | {"breadth": 1.0 - breadth, "momentum": -momentum}
 
-    assert fear_greed(here) + fear_greed(there) == pytest.approx(100.0)
+    assert felt(here) + felt(there) == pytest.approx(100.0)
 
 
 def test_parts_that_are_not_known_leave_their_weight_to_the_rest() -> None:
@@ -88,13 +94,13 @@ def test_parts_that_are_not_known_leave_their_weight_to_the_rest() -> None:
     figures = CALM | {"breadth": 0.8, "momentum": 0.04} | unknown
 
     # Breadth and momentum weigh the same; one day's volatility is one standard deviation.
-    assert fear_greed(figures) == pytest.approx(50 * (0.8 + stats.norm.cdf(1.0)), abs=50 * 0.01)
+    assert felt(figures) == pytest.approx(50 * (0.8 + stats.norm.cdf(1.0)), abs=50 * 0.01)
 
 
 @pytest.mark.parametrize("changed", [{"symbols": 4.0}, {"breadth": math.nan}, {"momentum": math.nan}])
 def test_too_small_a_market_feels_nothing(changed: dict[str, float]) -> None:
-    assert math.isnan(fear_greed(CALM | changed))
+    assert math.isnan(felt(CALM | changed))
 
 
 def test_a_market_at_rest_has_no_stride() -> None:
-    assert fear_greed(CALM | {"realised_volatility": 0.0}) == pytest.approx(50.0)
+    assert felt(CALM | {"realised_volatility": 0.0}) == pytest.approx(50.0)
