@@ -33,9 +33,9 @@ from signals.scan import decisions_digest
 from signals.selectors import past_signals
 from signals.version import Version
 
-COMPARED = tuple(
-    field.name for field in ScanHistory._meta.concrete_fields if field.name not in ("pk", "source", "waited_too_long")
-)
+# Reasons are words about votes that are compared, rounded for people: nothing is decided by them.
+NOT_COMPARED = ("pk", "source", "waited_too_long", "reasons")
+COMPARED = tuple(field.name for field in ScanHistory._meta.concrete_fields if field.name not in NOT_COMPARED)
 TRACKED = (
     *("symbol", "direction", "reference_price", "risk", "stop_loss", "take_profit", "opened_at", "expires_at"),
     *("weight_version", "entry", "outcome", "exit_price", "exit_at", "net_r", "net_pct", "best_r", "worst_r"),

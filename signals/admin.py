@@ -1,12 +1,14 @@
-"""Signals, shadows, scans and paper positions in the admin: written by the system alone, here to be read."""
+"""Signals, shadows and paper positions in the admin: written by the system alone, here to be read.
+
+The page of a scan is with what people see (analytics), for it tells the weights too.
+"""
 
 from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
-from django.db.models import Model, QuerySet
-from django.http import HttpRequest
+from django.db.models import Model
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -16,7 +18,6 @@ from alphapulse_site.pages import BoundedPaginator, choice_filter, recent_filter
 from ingestion.models import Symbol
 from ingestion.timeframes import TIMEFRAMES
 from signals.decided_scan import DecidedScan
-from signals.explained import answer, gates_of, votes_of
 from signals.first_touch import Outcome
 from signals.gates import REASONS
 from signals.models import Position, RejectedSignal, Signal
@@ -93,42 +94,6 @@ class SignalAdmin(TrackedAdmin):
 class RejectedSignalAdmin(TrackedAdmin):
     list_display = ("opened_at", "symbol", "direction", "rejection", "expected_r", "outcome", "net_r", "exit_at")
     list_filter = (recent_filter("opened_at", "opened"), ReasonFilter, OutcomeFilter, *WHERE)
-
-
-@admin.register(DecidedScan)
-class DecidedScanAdmin(LedgerAdmin):
-    """Scans by their scan_id; those whose close is not decided yet have none and are not listed."""
-
-    list_display = ("close_time", "symbol", "timeframe", "lean", "win_probability", "expected_r", "rejection", "regime")
-    list_filter = (recent_filter("close_time", "closed"), ReasonFilter, *WHERE)
-    search_fields = ("symbol__exact", "scan_id__exact")
-    ordering = ("-close_time", "symbol")
-    readonly_fields = ("answer", "votes", "gates", "related")
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[DecidedScan]:
-        return super().get_queryset(request).filter(scan_id__isnull=False)
-
-    def get_fields(self, request: HttpRequest, obj: DecidedScan | None = None) -> list[Any]:
-        return ["answer", "votes", "gates", "related", *(field.name for field in DecidedScan._meta.fields)]
-
-    @admin.display(description="why")
-    def answer(self, row: DecidedScan) -> str:
-        return answer(row.scan)
-
-    @admin.display(description="votes")
-    def votes(self, row: DecidedScan) -> SafeString:
-        votes = votes_of(row.scan)
-        lines = ((v.head, v.direction, v.probability, v.confidence, v.evidence, v.agrees) for v in votes)
-        return table(("head", "direction", "probability", "confidence", "evidence toward up", "agrees"), lines)
-
-    @admin.display(description="gates")
-    def gates(self, row: DecidedScan) -> SafeString:
-        lines = ((g.gate, g.passed, g.margin, g.unit, g.reason) for g in gates_of(row.scan))
-        return table(("gate", "passed", "margin", "of", "rejection it gives"), lines)
-
-    @admin.display(description="what became of the lean")
-    def related(self, row: DecidedScan) -> str:
-        return decision_links(row.scan_id, but=DecidedScan)
 
 
 @admin.register(Position)

@@ -1,94 +1,68 @@
-"""A stored scan in words: who voted what, which gate held it back by how much. For people; nothing decides by it."""
+"""A stored scan explained: with the reasons that were written down, or with those its candles still give."""
 
-import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from signals.consensus import evidence
-from signals.gates import GATES, REASONS
+from ingestion.timeframes import TIMEFRAMES
+from signals.consensus import Weights
+from signals.explanation import Explanation, Reasons, as_experts, as_kept, explained, unpacked
 from signals.heads import HEADS
-from signals.models import Direction, ScanHistory
+from signals.heads.base import Votes
+from signals.models import ScanHistory
+from signals.rows import judged_from
+from signals.windows import window_at
 
-# What a gate's margin counts, in the order of GATES; below zero the gate refuses.
-UNITS = (
-    "minus the missing minutes",
-    "probability above the least one",
-    "expected R above the threshold",
-    "signals the regime still has room for",
-    "minutes since the tightest cooldown ended",
-    "share of the tightest risk limit that is left",
-)
+EXPERTS = {head.name: head for head in as_experts(HEADS)}
 
 
 @dataclass(frozen=True)
-class HeadVote:
-    """One head's vote; None where it abstained. `evidence` is log-odds toward "up"."""
+class ExplainedScan:
+    """`recomputed`: the reasons were not stored with the scan but made again, from its candles as they are now."""
 
-    head: str
-    direction: str
-    probability: float | None
-    confidence: float | None
-    evidence: float
-    agrees: bool | None
+    explanation: Explanation
+    recomputed: bool
 
 
-@dataclass(frozen=True)
-class GateVerdict:
-    """One gate's answer; `passed` and `margin` are None where it has not been asked or has nothing to measure."""
-
-    gate: str
-    passed: bool | None
-    margin: float | None
-    unit: str
-    reason: str
-
-
-def known(value: float | None) -> float | None:
-    return None if value is None or math.isnan(value) else value + 0.0  # one zero, not two
-
-
-def votes_of(scan: ScanHistory) -> list[HeadVote]:
-    """The votes in head order. A scan older than a head has no vote of it."""
-    weighed = evidence(np.array(scan.directions, np.int8), np.array(scan.probabilities), np.array(scan.confidences))
-    return [
-        HeadVote(
-            head=head.name,
-            direction=Direction(side).label,
-            probability=known(probability),
-            confidence=known(confidence),
-            evidence=stated,
-            agrees=side == scan.lean if side and scan.lean else None,
-        )
-        for head, side, probability, confidence, stated in zip(
-            HEADS, scan.directions, scan.probabilities, scan.confidences, weighed.tolist(), strict=False
-        )
-    ]
+def explained_scan(scan: ScanHistory, weights: Weights) -> ExplainedScan:
+    """Explain a stored scan under the weights of its own version, which name its heads."""
+    reasons = stored_reasons(scan, weights) if scan.reasons is not None else recomputed_reasons(scan, weights)
+    explanation = explained(
+        judged_from([scan], len(weights.heads)),
+        0,
+        weights,
+        reasons,
+        passed=scan.passed,
+        rejection=scan.rejection,
+    )
+    return ExplainedScan(explanation, recomputed=scan.reasons is None and bool(reasons))
 
 
-def unit_of(gate: str, unit: str, margin: float | None) -> str:
-    """What a margin counts; the consensus gate counts heads as long as the quorum is not there."""
-    return "heads short of the quorum" if gate == "consensus" and margin is not None and margin <= -1 else unit
+def stored_reasons(scan: ScanHistory, weights: Weights) -> Mapping[str, Reasons]:
+    """The reasons that were written with the scan, by head."""
+    given = unpacked(bytes(scan.reasons or b""), [EXPERTS[name] for name in weights.heads])
+    return dict(zip(weights.heads, given, strict=True))
 
 
-def gates_of(scan: ScanHistory) -> list[GateVerdict]:
-    """Every gate in order. Serial gates are not asked before the close is decided, nor without a lean."""
-    passed: list[bool | None] = [*scan.passed] if scan.passed and scan.lean else [None] * len(GATES)
-    return [
-        GateVerdict(gate, verdict, known(margin), unit_of(gate, unit, known(margin)), reason)
-        for gate, verdict, margin, unit, reason in zip(GATES, passed, scan.margins, UNITS, REASONS, strict=True)
-    ]
+def recomputed_reasons(scan: ScanHistory, weights: Weights) -> Mapping[str, Reasons]:
+    """The same made again from the stored candles and feeds, as far as they still are those of the scan.
+
+    A head that votes otherwise there than it did is left out: its reasons would be those of another vote.
+    """
+    window = window_at(TIMEFRAMES[scan.timeframe], scan.close_time, scan.symbol)
+    if window is None:
+        return {}
+    experts = [EXPERTS[name] for name in weights.heads]
+    return {
+        expert.name: as_kept(expert.explain(window, window.first), expert)
+        for column, expert in enumerate(experts)
+        if same_vote(expert.vote(window), window.first, scan, column)
+    }
 
 
-def answer(scan: ScanHistory) -> str:
-    """Why this scan became a trade or not, in one sentence."""
-    if scan.rejection is None:
-        return "Not decided yet: the serial gates of this close have not been asked."
-    if scan.lean == 0:
-        return "No trade: the votes leaned to neither side."
-    side = Direction(scan.lean).label
-    if scan.rejection == "":
-        return f"A {side} signal: every gate passed, {scan.expected_r:+.3f} R expected."
-    refused = next(gate for gate in gates_of(scan) if gate.reason == scan.rejection)
-    margin = "" if refused.margin is None else f" (margin {refused.margin:+.4g}: {refused.unit})"
-    return f"No trade: the {refused.gate} gate refused a {side} lean, {scan.rejection}{margin}."
+def same_vote(votes: Votes, row: int, scan: ScanHistory, column: int) -> bool:
+    """Whether a head's vote at a row is the one in a scan's column, to the bit."""
+    made = [votes.direction[row], votes.probability[row], votes.confidence[row]]
+    stored = [scan.directions[column], scan.probabilities[column], scan.confidences[column]]
+    return np.array_equal(np.array(made, np.float64), np.array(stored, np.float64), equal_nan=True)

@@ -45,6 +45,8 @@ class ScanHistory(models.Model):
     weight_version = models.IntegerField()
     waited_too_long = models.BooleanField(default=False)
     source = models.TextField(choices=SOURCES)
+    # What moved each head, packed; NULL where nobody wrote it down: it can be made again from the candles.
+    reasons = models.BinaryField(null=True)
 
     class Meta:
         db_table = "scan_history"

@@ -18,9 +18,18 @@ def _or_none(value: float) -> float | None:
 
 
 def scan_rows(
-    judged: Judged, timeframe: Timeframe, *, version: int, waited_too_long: bool, source: str
+    judged: Judged,
+    timeframe: Timeframe,
+    *,
+    version: int,
+    waited_too_long: bool,
+    source: str,
+    reasons: Sequence[bytes] | None = None,
 ) -> Iterator[ScanHistory]:
-    """Unsaved scans; complete when `judged` is already decided, else the serial gates are still to come."""
+    """Unsaved scans; complete when `judged` is already decided, else the serial gates are still to come.
+
+    `reasons`: the heads' packed reasons, one a scan; left out, they are made again from the candles on demand.
+    """
     decided = judged if isinstance(judged, Decisions) else None
     for row in range(len(judged)):
         yield ScanHistory(
@@ -46,6 +55,7 @@ def scan_rows(
             weight_version=version,
             waited_too_long=waited_too_long,
             source=source,
+            reasons=reasons[row] if reasons else None,
         )
 
 

@@ -24,6 +24,7 @@ PURE = (
     *("signals.columns", "signals.feeds"),
     *("signals.mood_feed", "signals.consensus", "signals.gates", "signals.regime", "signals.bracket"),
     *("signals.first_touch", "signals.scan", "signals.window", "signals.portfolio", "signals.version"),
+    "signals.explanation",
     *("learning.betting", "learning.calendar", "learning.calibration", "learning.candidates", "learning.config"),
     *("learning.daily", "learning.evaluation", "learning.events", "learning.follow", "learning.labels"),
     *("learning.layers", "learning.learner", "learning.lessons", "learning.logistic", "learning.mixture"),
@@ -34,7 +35,7 @@ PURE = (
 # chance. `datetime` is there for calendar arithmetic; reading its clock is refused below.
 PURE_LIBRARIES = {
     *("numpy", "talib", "math", "statistics", "bisect", "itertools", "functools", "collections", "dataclasses"),
-    *("enum", "typing", "datetime", "uuid", "hashlib", "zlib", "json", "re"),
+    *("enum", "typing", "datetime", "uuid", "hashlib", "zlib", "json", "re", "struct"),
 }
 CLOCKS = {"now", "utcnow", "today", "time", "monotonic", "perf_counter", "process_time"}
 
@@ -42,7 +43,7 @@ CLOCKS = {"now", "utcnow", "today", "time", "monotonic", "perf_counter", "proces
 MODELS = ("*.models", "signals.decided_scan")
 READERS = (
     *("*.selectors", "*.selectors.*", "ingestion.candles", "ingestion.holes", "ingestion.partitions"),
-    *("signals.configuration", "signals.rows", "signals.explained"),
+    *("signals.configuration", "signals.rows", "signals.windows", "signals.explained"),
 )
 DOORS = ("*.tasks", "*.management.*", "*.admin", "*.api", "*.api.*", "*.urls", "*.apps", "*.wsgi")
 
@@ -67,11 +68,12 @@ ALSO_PUBLIC: dict[str, tuple[set[str], str]] = {
         "the one translation between decisions and their rows, shared by live, bootstrap and certify",
     ),
     "signals.explained": (
-        {"answer", "gates_of", "known", "votes_of"},
-        "what a stored scan says, in words: reads one row",
+        {"ExplainedScan", "explained_scan"},
+        "what a stored scan says, in words: reads one row, and its candles",
     ),
+    "signals.decided_scan": ({"DecidedScan"}, "a model over scan_history, which its page in the admin reads"),
     "signals.admin": (
-        {"LedgerAdmin", "NOTHING", "WHERE", "decision_links", "table"},
+        {"LedgerAdmin", "NEW_LINE", "NOTHING", "ReasonFilter", "WHERE", "decision_links", "table"},
         "pages of one look: an admin page is an outer door, and no work is done in it",
     ),
     "learning.versions": ({"verify_chain"}, "the doctor recomputes the hash chains with the code that made them"),

@@ -23,6 +23,7 @@ urlpatterns = [
     path("api/signals/", decisions.SignalsView.as_view(), name="signals"),
     path("api/shadows/", decisions.ShadowsView.as_view(), name="shadows"),
     path("api/scans/", decisions.ScanView.as_view(), name="scans"),
+    path("api/scans/<uuid:scan_id>/", decisions.ScanByIdView.as_view(), name="scan-by-id"),
     path("api/jobs/<int:number>/", operations.JobRunView.as_view(), name="job-run"),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     # The split view keeps its script in a file of its own: no inline script.

@@ -3,8 +3,13 @@
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
-from signals.explained import answer, gates_of, known, votes_of
+from learning.models import LearningState
+from learning.selectors import weights_from
+from signals.consensus import Weights
+from signals.explained import ExplainedScan, explained_scan
+from signals.explanation import known
 from signals.models import RejectedSignal, ScanHistory, Signal
 
 
@@ -16,19 +21,34 @@ def last_scan(symbol: str, at: datetime, timeframe: str = "") -> ScanHistory | N
     return scans.order_by("-close_time").first()
 
 
+def scan_with_id(scan_id: UUID) -> ScanHistory | None:
+    """A decided scan; None where there is none of that id, or not any more."""
+    return ScanHistory.objects.filter(scan_id=scan_id).first()
+
+
+def why(scan: ScanHistory) -> ExplainedScan:
+    """The explanation of a scan under the weights it was decided with."""
+    return explained_scan(scan, weights_of(scan.weight_version))
+
+
+def weights_of(version: int) -> Weights:
+    """The weights of a version, whatever heads it weighs."""
+    state = LearningState.objects.only("content").get(state_type="head_weights", version=version)
+    return weights_from(state.content)
+
+
 def explained(scan: ScanHistory) -> dict[str, Any]:
     """The scan as the API says it."""
     stored = (
         *("symbol", "timeframe", "close_time", "scan_id", "win_probability", "expected_r", "log_odds", "rejection"),
         *("reference_price", "missing_minutes", "weight_version", "waited_too_long", "source"),
     )
+    found = why(scan)
     return {name: getattr(scan, name) for name in stored} | {
-        "answer": answer(scan),
-        "lean": scan.get_lean_display(),
         "regime": scan.get_regime_display(),
         "risk": known(scan.risk),
-        "votes": [asdict(vote) for vote in votes_of(scan)],
-        "gates": [asdict(gate) for gate in gates_of(scan)],
+        **asdict(found.explanation),
+        "recomputed": found.recomputed,
         "bracket": bracket_of(scan),
     }
 

@@ -1,31 +1,28 @@
 """The first phase of a close: the market's mood once, then votes, pool and symbol gates in chunks of symbols."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
-import numpy as np
 from django.conf import settings
 from django.db import connection, transaction
 
 from alphapulse_site.clock import market_now
 from alphapulse_site.copying import copy_rows
-from ingestion.candles import load_many
 from ingestion.models import MarketFeed
 from ingestion.partitions import ensure_partitions
 from ingestion.selectors import active_symbols, unexplained_minutes
-from ingestion.timeframes import IntArray, Timeframe
-from signals import mood, mood_feed
+from ingestion.timeframes import Timeframe
+from signals import mood_feed
 from signals.configuration import rules, scan_timeframe
-from signals.consensus import FloatArray
-from signals.feeds import Feed
+from signals.explanation import as_experts, packed, reasons_at
+from signals.feeds import Feeds
 from signals.heads import HEADS
 from signals.models import ScanClose, ScanHistory
 from signals.rows import scan_rows, to_ms, to_time
-from signals.scan import CONTEXT, Looks, Segment, history_start_ms, judge, look, segments
+from signals.scan import Looks, Segment, history_start_ms, judge, look, with_feeds
 from signals.selectors import decided_until
 from signals.version import Version
-
-MOOD_MEMORY = timedelta(days=mood.HISTORY_DAYS)
+from signals.windows import mood_feeds, mood_history, segments_at
 
 
 def batched(symbols: list[str], size: int) -> Iterator[list[str]]:
@@ -71,17 +68,6 @@ def open_close(*, close: datetime, version: Version) -> list[int]:
     return [chunk for chunk in range(len(row.chunks)) if chunk not in row.looked]
 
 
-def segments_at(
-    timeframe: Timeframe, close: datetime, symbols: list[str], context: Sequence[str] = CONTEXT
-) -> dict[str, list[Segment]]:
-    """Each symbol's window at one close; a symbol without a ready bar there has none."""
-    close_ms = to_ms(close)
-    minutes = load_many(symbols, history_start_ms(timeframe, close_ms, context), close_ms)
-    return {
-        symbol: list(segments(candles, timeframe, close_ms, close_ms, context)) for symbol, candles in minutes.items()
-    }
-
-
 def store_mood(timeframe: Timeframe, close: datetime, symbols: list[str]) -> None:
     """Write the market's mood of one close, once; nothing where no symbol has a ready bar."""
     # The mood reads the scan timeframe only, whose window is a quarter as long as that of the slowest context.
@@ -92,24 +78,6 @@ def store_mood(timeframe: Timeframe, close: datetime, symbols: list[str]) -> Non
         MarketFeed.objects.bulk_create([row], ignore_conflicts=True)
 
 
-def mood_history(timeframe: Timeframe, before: datetime) -> tuple[IntArray, FloatArray]:
-    """Stored mood rows of the last 30 days before a close: times (ms) and values (rows, fields)."""
-    rows = MarketFeed.objects.filter(
-        name=mood_feed.feed_name(timeframe), symbol="", available_at__lt=before, available_at__gte=before - MOOD_MEMORY
-    ).order_by("available_at")
-    found = [(to_ms(row.available_at), row.values) for row in rows]
-    values = np.array([value for _, value in found], dtype=np.float64).reshape(len(found), len(mood.MOOD_FIELDS))
-    return np.array([at for at, _ in found], dtype=np.int64), values
-
-
-def mood_feeds(timeframe: Timeframe, close: datetime) -> dict[str, Feed]:
-    """The mood of exactly this close, as feeds for the heads."""
-    rows = MarketFeed.objects.filter(name=mood_feed.feed_name(timeframe), symbol="", available_at=close)
-    times = np.array([to_ms(row.available_at) for row in rows], dtype=np.int64)
-    values = np.array([row.values for row in rows], dtype=np.float64).reshape(len(times), len(mood.MOOD_FIELDS))
-    return mood_feed.feeds(times, values)
-
-
 def look_chunk(*, close: datetime, chunk: int, version: Version) -> bool:
     """Write the scans of one chunk of symbols, once; True when it was the last chunk of the close."""
     timeframe = scan_timeframe()
@@ -117,8 +85,9 @@ def look_chunk(*, close: datetime, chunk: int, version: Version) -> bool:
     if row.chunks is None:
         raise ValueError(f"the close {row} has no chunks yet; open it before it is looked at")
     if chunk not in row.looked:
-        looks = looks_at(timeframe, close, row.chunks[chunk])
-        judged = judge(looks, version.weights, version.thresholds, rules())
+        found, feeds = segments_at(timeframe, close, row.chunks[chunk]), mood_feeds(timeframe, close)
+        judged = judge(looks_at(timeframe, close, found, feeds), version.weights, version.thresholds, rules())
+        reasons = packed_reasons(found, feeds)
         with transaction.atomic():
             if _mark_looked(row, chunk):
                 scans = scan_rows(
@@ -127,15 +96,15 @@ def look_chunk(*, close: datetime, chunk: int, version: Version) -> bool:
                     version=version.weight_version,
                     waited_too_long=row.waited_too_long,
                     source="live",
+                    reasons=reasons,
                 )
                 copy_rows(ScanHistory, scans)
     row.refresh_from_db()
     return len(row.looked) == len(row.chunks)
 
 
-def looks_at(timeframe: Timeframe, close: datetime, symbols: list[str]) -> Looks:
-    feeds = mood_feeds(timeframe, close)
-    found = segments_at(timeframe, close, symbols)
+def looks_at(timeframe: Timeframe, close: datetime, found: Mapping[str, list[Segment]], feeds: Feeds) -> Looks:
+    """What the symbols' scans saw at one close, in order of symbol."""
     looks = Looks.concatenate(
         [look(symbol, found[symbol], feeds, HEADS, rules()) for symbol in sorted(found)]
         or [look("", [], {}, HEADS, rules())]
@@ -144,6 +113,17 @@ def looks_at(timeframe: Timeframe, close: datetime, symbols: list[str]) -> Looks
     for at, symbol in enumerate(looks.symbol):
         looks.missing_minutes[at] += unexplained.get(str(symbol), 0)
     return looks
+
+
+def packed_reasons(found: Mapping[str, list[Segment]], feeds: Feeds) -> list[bytes]:
+    """The packed reasons of the same scans in the same order."""
+    experts = as_experts(HEADS)
+    return [
+        packed(reasons_at(with_feeds([segment], feeds)[0], int(row), experts), experts)
+        for symbol in sorted(found)
+        for segment in found[symbol]
+        for row in segment.rows
+    ]
 
 
 def _mark_looked(row: ScanClose, chunk: int) -> bool:

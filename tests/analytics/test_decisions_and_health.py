@@ -23,6 +23,7 @@ HOUR = timedelta(hours=1)
 def market(db: None) -> None:
     rows.market_clock()
     rows.symbol()
+    rows.version()
     ensure_partitions("scan_history", rows.NOW - DAY, rows.NOW)
 
 

@@ -42,15 +42,35 @@ class Shadow(Words):
         read_only_fields = fields
 
 
+class Reason(serializers.Serializer[Any]):
+    """One input that moved a vote."""
+
+    name = serializers.CharField()
+    value = serializers.FloatField(help_text="in the input's own unit")
+    pull = serializers.FloatField(help_text="-1 as far down as it can pull, +1 as far up")
+
+
 class HeadVote(serializers.Serializer[Any]):
-    """What one head said; an abstention has neither probability nor confidence."""
+    """What one head said and what it did to the pool; an abstention has neither probability nor confidence."""
 
     head = serializers.CharField()
     direction = serializers.CharField()
     probability = Figure()
     confidence = Figure()
-    evidence = Figure(help_text="log-odds toward up")
+    evidence = serializers.FloatField(help_text="log-odds toward up")
+    weight = serializers.FloatField(help_text="the head's beta in the weight version of the scan")
+    contribution = serializers.FloatField(help_text="weight x evidence; they add up to the log_odds of the pool")
     agrees = serializers.BooleanField(allow_null=True)
+    reasons = Reason(many=True, allow_null=True, help_text="hardest first; null where they are not known any more")
+
+
+class Pool(serializers.Serializer[Any]):
+    """From the pooled log-odds to the chance that the lean's bracket wins; null without a lean."""
+
+    log_odds = serializers.FloatField(help_text="toward up: the sum of the contributions")
+    intercept = Figure(help_text="of the lean's side")
+    win_log_odds = Figure(help_text="intercept + log_odds as seen from the lean's side")
+    win_probability = Figure(help_text="the logistic function of win_log_odds")
 
 
 class Gate(serializers.Serializer[Any]):
@@ -58,8 +78,8 @@ class Gate(serializers.Serializer[Any]):
 
     gate = serializers.CharField()
     passed = serializers.BooleanField(allow_null=True)
-    margin = Figure()
-    unit = serializers.CharField()
+    margin = Figure(help_text="how far it passed, or by how much it refused")
+    unit = serializers.CharField(help_text="what the margin counts")
     reason = serializers.CharField(help_text="the rejection it would give")
 
 
@@ -98,5 +118,9 @@ class Scan(serializers.Serializer[Any]):
     waited_too_long = serializers.BooleanField()
     source = serializers.CharField()  # type: ignore[assignment]
     votes = HeadVote(many=True)
+    pool = Pool()
     gates = Gate(many=True)
+    recomputed = serializers.BooleanField(
+        help_text="the reasons were not stored with the scan but made again from its candles"
+    )
     bracket = Bracket(allow_null=True)

@@ -1,6 +1,7 @@
 """Signals, shadows, and why there was or was no trade."""
 
 from typing import Any
+from uuid import UUID
 
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema, extend_schema_view
@@ -15,7 +16,7 @@ from analytics.api import parameters
 from analytics.api.pagination import NewestFirst
 from analytics.api.serializers import decisions as answers
 from analytics.api.views.base import problems
-from analytics.selectors.scans import explained, last_scan
+from analytics.selectors.scans import explained, last_scan, scan_with_id
 from signals.models import RejectedSignal, Signal
 
 
@@ -49,6 +50,24 @@ class ShadowsView(generics.ListAPIView[RejectedSignal]):
 
 def checked_filters(query_class: type[parameters.DecisionsQuery], request: Request) -> dict[str, Any]:
     return parameters.checked(query_class, request, also=("cursor", "page_size")).filters()
+
+
+class ScanByIdView(APIView):
+    """One decided scan by its id, with the reasons of its heads, the pool head by head, and every gate's margin."""
+
+    @extend_schema(
+        operation_id="scan-by-id",
+        summary="Why or why not: one scan explained",
+        responses={200: answers.Scan, **problems(401, 403, 404)},
+    )
+    def get(self, request: Request, scan_id: UUID) -> Response:
+        scan = scan_with_id(scan_id)
+        if scan is None:
+            raise NotFound(
+                f"no scan has the id {scan_id}; take one from /api/signals/ or /api/shadows/. Scans older than the"
+                " retention are kept as daily figures only."
+            )
+        return Response(answers.Scan(explained(scan)).data)
 
 
 class ScanView(APIView):
