@@ -8,16 +8,24 @@ from signals.indicators.base import FloatArray
 def rolling_sum(values: FloatArray, period: int) -> FloatArray:
     """Sum of the last `period` rows, shape (n,), NaN on the first `period - 1`, in the unit of `values`.
 
-    Each row is added up afresh, newest first. TA-Lib's SUM adds the new row and takes off the old one, and what that
-    rounds away stays: after a burst of volume twenty silent bars do not sum to zero. A NaN reaches `period` rows.
+    Each row is added up afresh, in pairs, pairs of pairs and so on. TA-Lib's SUM adds the new row and takes off the old
+    one, and what that rounds away stays: after a burst of volume twenty silent bars do not sum to zero. A NaN reaches
+    `period` rows.
     """
     total = np.full(len(values), np.nan)
-    if len(values) < period:
+    rows = len(values) - period + 1
+    if rows < 1:
         return total
-    last = len(values)
-    full = values[period - 1 :].copy()
-    for lag in range(1, period):
-        full += values[period - 1 - lag : last - lag]
+    sums, length, covered = values, 1, 0  # sums[i] is that of values[i : i + length]
+    full = np.zeros(rows)
+    while True:
+        if period & length:
+            full = full + sums[covered : covered + rows]
+            covered += length
+        if 2 * length > period:
+            break
+        sums = sums[:-length] + sums[length:]
+        length *= 2
     total[period - 1 :] = full
     return total
 
