@@ -17,6 +17,7 @@ RANK_BARS = 100
 LOW_RANK, HIGH_RANK = 0.20, 0.80
 # A squeeze counts as the start of a breakout for as many bars as the Bollinger bands average over.
 SQUEEZE_BARS = 20
+MEMORY = RANK_BARS + SQUEEZE_BARS
 
 
 class Regime(IntEnum):
@@ -30,22 +31,13 @@ class Regime(IntEnum):
     QUIET = 4
 
 
-def classify(frame: Frame, *, first: int = 0) -> npt.NDArray[np.int8]:
-    """The regime at every bar of the frame from `first` on as `Regime` values, shape (bars,), UNKNOWN before.
+def classify(frame: Frame) -> npt.NDArray[np.int8]:
+    """The regime at every bar of the frame as `Regime` values, shape (bars,); UNKNOWN where an input is NaN.
 
-    UNKNOWN too where an input is NaN.
-
-    The first rule that holds decides: breakout (a squeeze of the last 20 bars has opened to a wide band while the range
-    is high), trending (ADX >= 25), volatile (ATR in its top fifth), quiet (ATR and band width in their bottom fifth),
-    else ranging.
+    It remembers MEMORY bars. The first rule that holds decides: breakout (a squeeze of the last 20 bars has opened to a
+    wide band while the range is high), trending (ADX >= 25), volatile (ATR in its top fifth), quiet (ATR and band width
+    in their bottom fifth), else ranging.
     """
-    start = max(first - RANK_BARS - SQUEEZE_BARS, 0)
-    regimes = np.full(len(frame), Regime.UNKNOWN, np.int8)
-    regimes[first:] = _classify(frame.since(start))[first - start :]
-    return regimes
-
-
-def _classify(frame: Frame) -> npt.NDArray[np.int8]:
     adx = frame["adx_14"]
     width_rank = rolling_rank(frame["bb_width"], RANK_BARS)
     range_rank = rolling_rank(frame["atr_percent"], RANK_BARS)

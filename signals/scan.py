@@ -1,8 +1,8 @@
 """One scan function: market windows in, decisions out. Live passes one close, replay passes years; same bits. Pure."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 import numpy as np
@@ -28,8 +28,9 @@ from signals.gates import (
     verdicts,
 )
 from signals.heads.base import Head, Votes
+from signals.regime import MEMORY as REGIME_MEMORY
 from signals.regime import classify
-from signals.window import Frame, Window
+from signals.window import Frame, Span, Window, stacked
 
 CONTEXT = ("1h", "4h")
 
@@ -165,21 +166,8 @@ def bar_digests(frame: Frame, first: int) -> list[bytes]:
     return digests
 
 
-def input_digests(window: Window, rows: IntArray) -> list[bytes]:
-    """One digest a row (ascending) of everything the heads could read there: bars of every timeframe and feeds."""
-    close_ms = window.base.close_ms[rows]
-    bars = [_digests_at(window.base, rows)]
-    for frame in window.context.values():
-        bars.append(_digests_at(frame, np.searchsorted(frame.close_ms, close_ms, side="right") - 1))
-    feeds = np.column_stack([canonical(values[rows]) for values in window.feeds.values()] or [np.zeros(len(rows))])
-    return [
-        hashlib.sha256(b"".join(parts) + seen.tobytes()).digest()[:16]
-        for parts, seen in zip(zip(*bars, strict=True), feeds, strict=True)
-    ]
-
-
 def _digests_at(frame: Frame, rows: IntArray) -> list[bytes]:
-    """The bar digest at each row, nothing where the row is -1, as before a timeframe's first bar."""
+    """The bar digest at each row (ascending), nothing where the row is -1, as before a timeframe's first bar."""
     first = max(int(rows[0]), 0)
     digests = frame.derived(bar_digests, first)
     return [digests[row - first] if row >= 0 else b"" for row in rows.tolist()]
@@ -191,54 +179,136 @@ def canonical(values: FloatArray) -> FloatArray:
 
 
 def look(symbol: str, found: Sequence[Segment], feeds: Feeds, heads: Sequence[Head], rules: Rules) -> Looks:
-    """Let every head vote on the rows of a symbol's segments.
+    """Let every head vote on the rows of one symbol's segments: `look_together` of one symbol."""
+    return look_together({symbol: found}, feeds, heads, rules)
 
-    A row sees the newest reading of each feed that was available at its close, and none that is no longer fresh.
+
+# Looked at together, so that what a head costs besides its arithmetic is shared; more would only fill the memory.
+ROWS_TOGETHER = 4096
+
+
+def look_together(
+    found: Mapping[str, Sequence[Segment]],
+    feeds: Feeds,
+    heads: Sequence[Head],
+    rules: Rules,
+    own_feeds: Mapping[str, Feeds] | None = None,
+) -> Looks:
+    """Let every head vote on the rows of all symbols' segments; looks in order of symbol, then close.
+
+    `feeds` are those of the whole market, `own_feeds` each symbol's. A row sees the newest reading of each feed that
+    was available at its close, and none that is no longer fresh. All segments are of one base timeframe.
     """
-    shared: dict[int, list[Segment]] = {}
-    for segment in found:
-        shared.setdefault(id(segment.window.base), []).append(segment)
-    parts = [_look_at(symbol, same_base, feeds, heads, rules) for same_base in shared.values()]
+    seen = [(symbol, segment) for symbol in sorted(found) for segment in found[symbol]]
+    parts = [_look(batch, feeds, heads, rules, own_feeds or {}) for batch in _batches(seen)]
     return Looks.concatenate(parts) if parts else _no_looks(len(heads))
 
 
-def _look_at(symbol: str, found: Sequence[Segment], feeds: Feeds, heads: Sequence[Head], rules: Rules) -> Looks:
-    """Look at segments of one base frame, which differ in their context."""
-    windows = with_feeds(found, feeds)
-    parts = [segment.rows for segment in found]
-    base, rows = windows[0].base, np.concatenate(parts)
-    votes = [_votes(head, windows, parts) for head in heads]
-    reference = base["close"][rows]
-    digests = [each for window, part in zip(windows, parts, strict=True) for each in input_digests(window, part)]
+Named = tuple[str, Segment]
+
+
+def _batches(seen: Sequence[Named]) -> Iterator[list[Named]]:
+    """Neighbours of one set of context timeframes, of about ROWS_TOGETHER rows."""
+    batch: list[Named] = []
+    for named in seen:
+        full = sum(len(segment.rows) for _, segment in batch) >= ROWS_TOGETHER
+        if batch and (full or batch[0][1].window.context.keys() != named[1].window.context.keys()):
+            yield batch
+            batch = []
+        batch.append(named)
+    if batch:
+        yield batch
+
+
+def _look(
+    batch: Sequence[Named], feeds: Feeds, heads: Sequence[Head], rules: Rules, own_feeds: Mapping[str, Feeds]
+) -> Looks:
+    spans = [Span(segment.window, int(segment.rows[0]), int(segment.rows[-1]) + 1) for _, segment in batch]
+    now, rows = stacked(spans, 0)
+    symbol = np.repeat([symbol for symbol, _ in batch], [len(span) for span in spans])
+    seen = _seen_feeds(now.base.close_ms, symbol, now.base.timeframe, feeds, own_feeds)
+    votes = [_votes(head, spans, seen) for head in heads]
+    remembered, ranked = stacked(spans, REGIME_MEMORY)
+    reference = now.base["close"]
+    digest = np.empty(len(rows), dtype=object)
+    digest[:] = input_digests(spans, seen)
     return Looks(
-        symbol=np.full(len(rows), symbol),
-        close_ms=base.close_ms[rows],
+        symbol=symbol,
+        close_ms=now.base.close_ms,
         direction=np.column_stack([vote.direction for vote in votes]),
         probability=np.column_stack([canonical(vote.probability) for vote in votes]),
         confidence=np.column_stack([canonical(vote.confidence) for vote in votes]),
         reference=reference,
-        risk=risk_distance(reference, base["atr_14"][rows], rules.bracket),
-        regime=classify(base, first=int(rows[0]))[rows],
-        missing_minutes=base.timeframe.minutes - base.candles.minutes[rows],
-        digest=np.array([*digests, b""], dtype=object)[:-1],
+        risk=risk_distance(reference, now.base["atr_14"], rules.bracket),
+        regime=classify(remembered.base)[ranked],
+        missing_minutes=now.base.timeframe.minutes - now.base.minutes,
+        digest=digest,
     )
 
 
-def with_feeds(found: Sequence[Segment], feeds: Feeds) -> list[Window]:
-    """The windows of segments of one base frame, each from its own first row on, beside what they see of the feeds."""
-    base, first = found[0].window.base, int(found[0].rows[0])
-    before = np.full(first, np.nan)
-    seen = all_seen_at(feeds, base.close_ms[first:], base.timeframe.ms)
-    aligned = {name: np.concatenate((before, values)) for name, values in seen.items()}
-    return [Window(base, segment.window.context, aligned, int(segment.rows[0])) for segment in found]
+def _seen_feeds(
+    close_ms: IntArray, symbol: npt.NDArray[np.str_], timeframe: Timeframe, feeds: Feeds, own_feeds: Mapping[str, Feeds]
+) -> dict[str, FloatArray]:
+    """What each row sees of each feed, NaN where its symbol has no such feed or nothing fresh."""
+    seen = all_seen_at(feeds, close_ms, timeframe.ms)
+    for name in sorted({name for own in own_feeds.values() for name in own}):
+        seen[name] = np.full(len(close_ms), np.nan)
+    for owner, own in own_feeds.items():
+        rows = np.flatnonzero(symbol == owner)
+        for name, values in all_seen_at(own, close_ms[rows], timeframe.ms).items():
+            seen[name][rows] = values
+    return seen
 
 
-def _votes(head: Head, windows: Sequence[Window], parts: Sequence[IntArray]) -> Votes:
-    """A head's votes on all rows; asked once where it reads no context, for then the windows are alike to it."""
-    if not head.needs.timeframes:
-        return head.vote(windows[0]).take(np.concatenate(parts))
-    votes = [head.vote(window).take(rows) for window, rows in zip(windows, parts, strict=True)]
+def _votes(head: Head, spans: Sequence[Span], seen: Mapping[str, FloatArray]) -> Votes:
+    """A head's votes on all rows; asked once if it says how much it remembers, else span after span."""
+    if head.needs.memory is not None:
+        window, rows = stacked(spans, head.needs.memory)
+        return head.vote(replace(window, feeds=_spread(seen, rows, len(window)))).take(rows)
+    votes, before = [], 0
+    for span in spans:
+        rows = np.arange(span.start, span.stop)
+        here = {name: values[before : before + len(span)] for name, values in seen.items()}
+        window = replace(span.window, feeds=_spread(here, rows, len(span.window)), first=span.start)
+        votes.append(head.vote(window).take(rows))
+        before += len(span)
     return Votes.concatenate(votes)
+
+
+def _spread(seen: Mapping[str, FloatArray], rows: IntArray, bars: int) -> dict[str, FloatArray]:
+    """Feeds at the rows they were seen from; heads read a feed at the row they vote on and nowhere else."""
+    spread = {}
+    for name, values in seen.items():
+        spread[name] = np.full(bars, np.nan)
+        spread[name][rows] = values
+    return spread
+
+
+def with_feeds(found: Sequence[Segment], feeds: Feeds) -> list[Window]:
+    """The windows of segments beside what their rows see of the feeds, each to be read from its first row on."""
+    windows = []
+    for segment in found:
+        base, rows = segment.window.base, segment.rows
+        seen = all_seen_at(feeds, base.close_ms[rows], base.timeframe.ms)
+        windows.append(replace(segment.window, feeds=_spread(seen, rows, len(base)), first=int(rows[0])))
+    return windows
+
+
+def input_digests(spans: Sequence[Span], seen: Mapping[str, FloatArray]) -> list[bytes]:
+    """One digest a row of everything the heads could read there: bars of every timeframe and feeds."""
+    rows = sum(len(span) for span in spans)
+    feeds = np.column_stack([canonical(values) for values in seen.values()] or [np.zeros(rows)])
+    bars = [each for span in spans for each in _bars_seen(span)]
+    return [hashlib.sha256(each + row.tobytes()).digest()[:16] for each, row in zip(bars, feeds, strict=True)]
+
+
+def _bars_seen(span: Span) -> list[bytes]:
+    """The digests of the bars of every timeframe at each row, put together."""
+    close_ms = span.window.base.close_ms[span.start : span.stop]
+    digests = [_digests_at(span.window.base, np.arange(span.start, span.stop))]
+    for frame in span.window.context.values():
+        digests.append(_digests_at(frame, np.searchsorted(frame.close_ms, close_ms, side="right") - 1))
+    return [b"".join(each) for each in zip(*digests, strict=True)]
 
 
 def _no_looks(heads: int) -> Looks:

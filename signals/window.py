@@ -1,8 +1,8 @@
 """What a head looks at: one anchored window of bars a timeframe, with indicators computed once and shared. Pure."""
 
-from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -12,47 +12,34 @@ from signals.indicators import INDICATORS
 T = TypeVar("T")
 
 
-@dataclass
 class Frame:
     """The bars of one timeframe from one window start on; a row may be read only for bars of the frame's own block.
 
     Every series is causal, so the last row of a live frame equals the same row of a whole block, bit for bit.
-    `_source` is the frame and row that a shorter view was cut from: its series are warmed up there.
     """
 
-    timeframe: Timeframe
-    candles: Candles
-    _series: dict[str, FloatArray] = field(default_factory=dict, repr=False)
-    _derived: dict[tuple[Hashable, ...], Any] = field(default_factory=dict, repr=False)
-    _source: "tuple[Frame, int] | None" = field(default=None, repr=False)
+    def __init__(self, timeframe: Timeframe, candles: Candles) -> None:
+        self.timeframe = timeframe
+        self._candles = candles
+        self._series: dict[str, FloatArray] = {}
+        self._derived: dict[tuple[Hashable, ...], Any] = {}
 
     def __len__(self) -> int:
-        return len(self.candles)
+        return len(self._candles)
+
+    @property
+    def candles(self) -> Candles:
+        return self._candles
 
     def __getitem__(self, name: str) -> FloatArray:
         """A candle column (`close`) or an indicator (`rsi_14`) by name, shape (bars,). Do not write to it."""
         if name in Candles.__dataclass_fields__:
-            return getattr(self.candles, name)  # type: ignore[no-any-return]
+            return getattr(self._candles, name)  # type: ignore[no-any-return]
         if name not in self._series:
             self._series[name] = self._compute(name)
         return self._series[name]
 
-    def derived(self, compute: Callable[..., T], *arguments: Hashable) -> T:
-        """`compute(frame, *arguments)`, made once however many heads ask: swings, regimes. Do not write to it."""
-        key = (compute, *arguments)
-        if key not in self._derived:
-            self._derived[key] = compute(self, *arguments)
-        made: T = self._derived[key]
-        return made
-
-    def since(self, row: int) -> "Frame":
-        """The bars from `row` on as a frame of their own, with indicators warmed up on the whole: the same bits."""
-        return Frame(self.timeframe, self.candles.rows(slice(row, None)), _source=(self, row)) if row > 0 else self
-
     def _compute(self, name: str) -> FloatArray:
-        if self._source is not None:
-            whole, row = self._source
-            return whole[name][row:]
         indicator = INDICATORS[name]
         # A lookback beyond the block would warm up in some windows and not in others: undefined there, always.
         if indicator.lookback >= self.timeframe.block or len(self) == 0:
@@ -61,18 +48,108 @@ class Frame:
         series.flags.writeable = False
         return series
 
+    def derived(self, compute: Callable[..., T], *arguments: Hashable) -> T:
+        """`compute(frame, *arguments)`, made once for all heads; for what remembers the whole window, as swings do.
+
+        Its arrays have bars as their last axis. Do not write to them.
+        """
+        key = (compute, *arguments)
+        if key not in self._derived:
+            self._derived[key] = compute(self, *arguments)
+        made: T = self._derived[key]
+        return made
+
+    def since(self, row: int) -> "Frame":
+        """The bars from `row` on, warmed up on the whole."""
+        return Excerpt([Part(self, row, len(self))]) if row > 0 else self
+
+    @property
+    def open_ms(self) -> IntArray:
+        return self._candles.open_ms
+
     @property
     def close_ms(self) -> IntArray:
-        return self.candles.open_ms + self.timeframe.ms
+        return self.open_ms + self.timeframe.ms
+
+    @property
+    def minutes(self) -> IntArray:
+        return self._candles.minutes
 
     @property
     def ready(self) -> BoolArray:
         """Bars with at least W bars of clock time behind them in this window; heads abstain before."""
-        if self._source is not None:
-            whole, row = self._source
-            return whole.ready[row:]
-        index = self.timeframe.bar_index(self.candles.open_ms)
+        index = self.timeframe.bar_index(self.open_ms)
         return index - index[:1] + 1 >= self.timeframe.block if len(index) else np.empty(0, np.bool_)
+
+
+@dataclass(frozen=True)
+class Part:
+    """The rows [start, stop) of a frame."""
+
+    frame: Frame
+    start: int
+    stop: int
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    def cut(self, values: Any) -> Any:
+        """The part's share of an array whose last axis is bars."""
+        return values[..., self.start : self.stop]
+
+
+class Excerpt(Frame):
+    """Parts of frames one after the other: a head that remembers few bars reads those few, of many symbols at once.
+
+    Indicators and whatever is `derived` were warmed up on each whole frame: the same bits. What a head itself makes of
+    neighbouring rows runs on over the seams, so a part begins as many bars early as the head remembers.
+    """
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        super().__init__(parts[0].frame.timeframe, parts[0].frame.candles)
+        self.parts = parts
+
+    def __len__(self) -> int:
+        return sum(map(len, self.parts))
+
+    @property
+    def candles(self) -> Candles:
+        return Candles(*(cast(Any, self[name]) for name in Candles.__dataclass_fields__))
+
+    def __getitem__(self, name: str) -> FloatArray:
+        if name not in self._series:
+            self._series[name] = np.concatenate([part.cut(part.frame[name]) for part in self.parts])
+        return self._series[name]
+
+    def derived(self, compute: Callable[..., T], *arguments: Hashable) -> T:
+        key = (compute, *arguments)
+        if key not in self._derived:
+            self._derived[key] = joined([(part, part.frame.derived(compute, *arguments)) for part in self.parts])
+        made: T = self._derived[key]
+        return made
+
+    @property
+    def open_ms(self) -> IntArray:
+        return cast(IntArray, self["open_ms"])
+
+    @property
+    def minutes(self) -> IntArray:
+        return cast(IntArray, self["minutes"])
+
+    @property
+    def ready(self) -> BoolArray:
+        return np.concatenate([part.cut(part.frame.ready) for part in self.parts])
+
+
+def joined(pieces: Sequence[tuple[Part, Any]]) -> Any:
+    """One value from those of several frames: arrays cut and put together, dataclasses and tuples member by member."""
+    _, first = pieces[0]
+    if is_dataclass(first) and not isinstance(first, type):
+        members = [joined([(part, getattr(each, name.name)) for part, each in pieces]) for name in fields(first)]
+        return type(first)(*members)
+    if isinstance(first, tuple):
+        return tuple(joined([(part, each[place]) for part, each in pieces]) for place in range(len(first)))
+    return np.concatenate([part.cut(each) for part, each in pieces], axis=-1)
 
 
 @dataclass(frozen=True)
@@ -87,6 +164,7 @@ class Window:
     context: Mapping[str, Frame]
     feeds: Mapping[str, FloatArray]
     first: int = 0
+    _seen: Mapping[str, IntArray] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(self.base)
@@ -100,18 +178,72 @@ class Window:
         if row == 0:
             return self
         feeds = {name: values[row:] for name, values in self.feeds.items()}
-        return Window(self.base.since(row), self.context, feeds, self.first - row)
+        seen = {name: rows[row:] for name, rows in self._seen.items()}
+        return Window(self.base.since(row), self.context, feeds, self.first - row, seen)
+
+    def seen_rows(self, timeframe: str) -> IntArray:
+        """For each base row the row of the context frame whose bar closed last by then, -1 where there is none."""
+        if timeframe in self._seen:
+            return self._seen[timeframe]
+        return np.searchsorted(self.context[timeframe].close_ms, self.base.close_ms, side="right") - 1
 
     def aligned(self, timeframe: str, values: FloatArray) -> FloatArray:
         """`values` (one a context bar) as seen from each base row: the last context bar closed by then, else NaN.
 
         NaN too where the context timeframe is not ready. `timeframe` may name the base itself.
         """
-        frame = self.base if timeframe == self.base.timeframe.name else self.context[timeframe]
-        seen = np.where(frame.ready, values, np.nan)
-        if frame is self.base:
-            return seen
-        row = np.searchsorted(frame.close_ms, self.base.close_ms, side="right") - 1
-        if not len(frame):
-            return np.full(len(self.base), np.nan)
-        return np.where(row >= 0, seen[np.maximum(row, 0)], np.nan)
+        if timeframe == self.base.timeframe.name:
+            return np.where(self.base.ready, values, np.nan)
+        frame, row = self.context[timeframe], self.seen_rows(timeframe)
+        seen = np.full(len(self.base), np.nan)
+        known = np.flatnonzero(row >= 0)
+        known = known[frame.ready[row[known]]]
+        seen[known] = values[row[known]]
+        return seen
+
+
+@dataclass(frozen=True)
+class Span:
+    """The rows [start, stop) of a window that are to be read."""
+
+    window: Window
+    start: int
+    stop: int
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    def with_memory(self, memory: int | None) -> Part:
+        start = 0 if memory is None else max(self.start - memory, 0)
+        return Part(self.window.base, start, self.stop)
+
+
+def stacked(read: Sequence[Span], memory: int | None) -> tuple[Window, IntArray]:
+    """Rows of several windows of one timeframe as one window, each with `memory` bars before; and where they are there.
+
+    The context frames are stacked as far as the rows see them. Feeds must have the same names everywhere.
+    """
+    parts = [each.with_memory(memory) for each in read]
+    ends = np.cumsum([len(part) for part in parts])
+    wanted = [np.arange(end - len(each), end) for each, end in zip(read, ends.tolist(), strict=True)]
+    context, seen = {}, {}
+    for name in read[0].window.context:
+        context[name], seen[name] = _stacked_context(name, read, parts)
+    feeds = {
+        name: np.concatenate([part.cut(each.window.feeds[name]) for each, part in zip(read, parts, strict=True)])
+        for name in read[0].window.feeds
+    }
+    return Window(Excerpt(parts), context, feeds, 0, seen), np.concatenate(wanted)
+
+
+def _stacked_context(name: str, read: Sequence[Span], parts: Sequence[Part]) -> tuple[Frame, IntArray]:
+    """The bars of a context timeframe that the parts see, and the row among them that each of their rows sees."""
+    held, seen, before = [], [], 0
+    for each, part in zip(read, parts, strict=True):
+        frame = each.window.context[name]
+        rows = np.searchsorted(frame.close_ms, part.cut(part.frame.close_ms), side="right") - 1
+        start, stop = max(int(rows[0]), 0), max(int(rows[-1]), 0) + 1
+        held.append(Part(frame, start, min(stop, len(frame))))
+        seen.append(np.where(rows >= 0, rows - start + before, -1))
+        before += len(held[-1])
+    return Excerpt(held), np.concatenate(seen)

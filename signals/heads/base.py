@@ -17,11 +17,16 @@ MIN_PROBABILITY, MAX_PROBABILITY = 0.5, 0.95
 
 @dataclass(frozen=True)
 class Needs:
-    """What a head reads. It abstains where a required timeframe is not ready or a required feed is missing."""
+    """What a head reads. It abstains where a required timeframe is not ready or a required feed is missing.
+
+    `memory`: how many bars before its own a vote depends on besides indicators and what frames derive; with it a head
+    is asked about many symbols at once (`window.stacked`). None: the whole window, one symbol at a time.
+    """
 
     timeframes: tuple[str, ...] = ()  # context timeframes beside the scan's own
     indicators: frozenset[str] = frozenset()
     feeds: tuple[str, ...] = ()
+    memory: int | None = None
 
 
 @dataclass(frozen=True)
