@@ -64,7 +64,8 @@ def rolling_rank(values: FloatArray, bars: int) -> FloatArray:
     windows = np.lib.stride_tricks.sliding_window_view(values, bars + 1)
     before, now = windows[:, :-1], windows[:, -1:]
     below, not_above = np.count_nonzero(before < now, axis=1), np.count_nonzero(before <= now, axis=1)
-    known = np.isfinite(windows).all(axis=1)
+    finite = np.concatenate(([0], np.cumsum(np.isfinite(values))))
+    known = finite[bars + 1 :] - finite[: -bars - 1] == bars + 1
     rank[bars:] = np.where(known, (below + not_above) / (2.0 * bars), np.nan)
     return rank
 

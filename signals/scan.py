@@ -263,7 +263,7 @@ def _seen_feeds(
 def _votes(head: Head, spans: Sequence[Span], seen: Mapping[str, FloatArray]) -> Votes:
     """A head's votes on all rows; asked once if it says how much it remembers, else span after span."""
     if head.needs.memory is not None:
-        window, rows = stacked(spans, head.needs.memory)
+        window, rows = stacked(spans, head.needs.memory, head.needs.timeframes)
         return head.vote(replace(window, feeds=_spread(seen, rows, len(window)))).take(rows)
     votes, before = [], 0
     for span in spans:

@@ -218,22 +218,18 @@ class Span:
         return Part(self.window.base, start, self.stop)
 
 
-def stacked(read: Sequence[Span], memory: int | None) -> tuple[Window, IntArray]:
+def stacked(read: Sequence[Span], memory: int | None, context: Sequence[str] = ()) -> tuple[Window, IntArray]:
     """Rows of several windows of one timeframe as one window, each with `memory` bars before; and where they are there.
 
-    The context frames are stacked as far as the rows see them. Feeds must have the same names everywhere.
+    Those of the `context` timeframes that the windows have are stacked as far as the rows see them; feeds are not.
     """
     parts = [each.with_memory(memory) for each in read]
     ends = np.cumsum([len(part) for part in parts])
     wanted = [np.arange(end - len(each), end) for each, end in zip(read, ends.tolist(), strict=True)]
-    context, seen = {}, {}
-    for name in read[0].window.context:
-        context[name], seen[name] = _stacked_context(name, read, parts)
-    feeds = {
-        name: np.concatenate([part.cut(each.window.feeds[name]) for each, part in zip(read, parts, strict=True)])
-        for name in read[0].window.feeds
-    }
-    return Window(Excerpt(parts), context, feeds, 0, seen), np.concatenate(wanted)
+    frames, seen = {}, {}
+    for name in (name for name in context if name in read[0].window.context):
+        frames[name], seen[name] = _stacked_context(name, read, parts)
+    return Window(Excerpt(parts), frames, {}, 0, seen), np.concatenate(wanted)
 
 
 def _stacked_context(name: str, read: Sequence[Span], parts: Sequence[Part]) -> tuple[Frame, IntArray]:
