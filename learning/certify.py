@@ -12,10 +12,11 @@ from alphapulse_site.clock import market_now
 from ingestion.candles import load_many
 from ingestion.models import MarketFeed
 from ingestion.timeframes import FloatArray, IntArray, Timeframe
-from learning.selectors import version_of
+from learning.selectors import version_of, versions_of_other_heads
 from learning.walk import NEVER_MS, Decided, Walk, look_over, walk_over
 from signals import mood
 from signals.configuration import rules, scan_timeframe
+from signals.digests import decisions_digest
 from signals.heads import HEADS
 from signals.models import RejectedSignal, ScanClose, ScanHistory, Signal, TrackedDecision
 from signals.mood_feed import feed_name
@@ -29,7 +30,6 @@ from signals.rows import (
     to_time,
     tracked_rows,
 )
-from signals.scan import decisions_digest
 from signals.selectors import past_signals
 from signals.version import Version
 
@@ -48,12 +48,14 @@ class Certificate:
     """What was compared, and what differed: one line a row, with the columns.
 
     `decisions_digest` is that of the stored decisions: `replay` over the same candles and closes prints the same.
+    `by_other_heads` counts the closes left out since another release decided them, with heads that do not vote now.
     """
 
     closes: int = 0
     scans: int = 0
     outcomes: int = 0
     moods: int = 0
+    by_other_heads: int = 0
     decisions_digest: str | None = None
     differences: list[str] = field(default_factory=list)
 
@@ -84,7 +86,16 @@ def certify(
     closes = closes.filter(close_time__gte=since) if since else closes
     closes = closes.filter(close_time__lte=until) if until else closes
     rows = list(closes)
-    return _certify(rows, timeframe, progress) if rows else Certificate()
+    ours = rows[_foreign(rows) :]
+    certificate = _certify(ours, timeframe, progress) if ours else Certificate()
+    certificate.by_other_heads = len(rows) - len(ours)
+    return certificate
+
+
+def _foreign(rows: list[ScanClose]) -> int:
+    """How many closes, from the first on, were decided by other heads than vote now."""
+    others = versions_of_other_heads()
+    return next((at for at in range(len(rows), 0, -1) if rows[at - 1].weight_version in others), 0)
 
 
 def _certify(rows: list[ScanClose], timeframe: Timeframe, progress: Callable[[str, float], None]) -> Certificate:

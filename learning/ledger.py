@@ -14,7 +14,8 @@ from alphapulse_site.copying import copy_rows
 from alphapulse_site.jobs import lock_key
 from ingestion.timeframes import IntArray, Timeframe
 from learning.labels import Label, uniqueness_within
-from learning.models import LearningEvent
+from learning.lessons import HEAD_NAMES
+from learning.models import LearningEvent, LearningState
 from signals.consensus import evidence
 from signals.gates import has_quorum
 from signals.models import RejectedSignal, ScanHistory, Signal, TrackedDecision
@@ -130,8 +131,22 @@ def outcome_row(label: Label, timeframe: Timeframe, at: datetime) -> LearningEve
     )
 
 
-def label_from(row: LearningEvent) -> Label:
-    """The label that `outcome_row` wrote, every bit kept."""
+def labels_from(rows: Sequence[LearningEvent]) -> list[Label]:
+    """The labels that `outcome_row` wrote, every bit kept, with evidence in the order of today's heads.
+
+    A head that did not vote yet when a row was written was silent.
+    """
+    heads = {
+        version: tuple(content["heads"])
+        for version, content in LearningState.objects.filter(state_type="head_weights").values_list(
+            "version", "content"
+        )
+    }
+    return [_label_from(row, heads[_there(row.weight_version)]) for row in rows]
+
+
+def _label_from(row: LearningEvent, heads: tuple[str, ...]) -> Label:
+    told = dict(zip(heads, row.evidence or (), strict=True))
     return Label(
         scan_id=_there(row.scan_id),
         symbol=row.symbol,
@@ -142,7 +157,7 @@ def label_from(row: LearningEvent) -> Label:
         is_signal=bool(row.is_signal),
         is_eligible=bool(row.is_eligible),
         is_void=bool(row.is_void),
-        evidence=tuple(row.evidence or ()),
+        evidence=tuple(told.get(head, 0.0) for head in HEAD_NAMES),
         win_probability=_there(row.win_probability),
         expected_r=_there(row.expected_r),
         cost_r=_there(row.cost_r),

@@ -13,9 +13,10 @@ from learning.calendar import DAY_MS
 from learning.evaluation import Estimate, mean_by_day, wilson
 from learning.labels import NEUTRAL_R
 from learning.walk import Decided, Seen, Teacher, Walk, look_over, walk_over
+from signals.digests import decisions_digest
 from signals.first_touch import Outcome
 from signals.heads import HEADS
-from signals.scan import Rules, decisions_digest
+from signals.scan import Rules
 
 
 @dataclass(frozen=True)

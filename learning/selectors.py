@@ -52,9 +52,21 @@ def latest(state_type: str) -> LearningState | None:
 
 
 def latest_procedure() -> bytes | None:
-    """The learner's memory as its last night left it; a roll-back changes what is live, not what was seen."""
-    kept = LearningState.objects.filter(state_type="head_weights", procedure__isnull=False).order_by("-version").first()
+    """The learner's memory as its last night left it; a roll-back changes what is live, not what was seen.
+
+    None after a birth: what was learned for other heads is not gone on with.
+    """
+    versions = LearningState.objects.filter(state_type="head_weights").order_by("-version")
+    born = versions.filter(created_by="birth").first()
+    kept = versions.filter(procedure__isnull=False, version__gt=born.version if born else 0).first()
     return bytes(kept.procedure) if kept and kept.procedure else None
+
+
+def versions_of_other_heads() -> set[int]:
+    """The numbers of the head_weights versions that weigh other heads than vote now."""
+    voting = [head.name for head in HEADS]
+    known = LearningState.objects.filter(state_type="head_weights").values_list("version", "content__heads")
+    return {version for version, heads in known if heads != voting}
 
 
 def weights_from(content: dict[str, Any]) -> Weights:

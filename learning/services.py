@@ -58,7 +58,7 @@ def _learn(job: DueJob) -> Mapping[str, Any]:
     ledger.append_outcomes(timeframe=scan_timeframe(), until=at, rules=rules())
     memory = memory_at(job)
     if job.job == DAILY:
-        labels = [ledger.label_from(row) for row in _known_events(job)]
+        labels = ledger.labels_from(_known_events(job))
         lesson = teach_night(job, memory, labels, CONFIG)
         store_rejection_metrics(timeframe=scan_timeframe(), until=at)
     else:

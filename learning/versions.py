@@ -6,16 +6,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Max
 from django.utils import timezone
 
 from alphapulse_site.clock import market_now
 from learning import ledger
+from learning.lessons import HEAD_NAMES
 from learning.models import ActiveLearningState, LearningEvent, LearningState
 from learning.procedure import Procedure
 from learning.selectors import latest, latest_procedure, weights_from
 from signals.consensus import Weights
 from signals.gates import Thresholds
-from signals.heads import HEADS
+from signals.models import ScanClose, ScanHistory
 
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 HASHED = (
@@ -77,23 +79,51 @@ def _put_in_force(row: LearningState, effective_from: datetime) -> None:
 
 
 def ensure_birth() -> None:
-    """The first versions: equal weights and the default threshold, in force since ever."""
-    births = {
-        "head_weights": weights_content(Weights.at_birth(tuple(head.name for head in HEADS))),
-        "thresholds": thresholds_content(Thresholds()),
-    }
-    for state_type, content in births.items():
-        with transaction.atomic():
-            ledger.take_ledger()
-            if latest(state_type) is None:
-                create_version(
-                    state_type,
-                    content=content,
-                    status="active",
-                    created_by="birth",
-                    effective_from=BEGINNING,
-                    notes="Equal weights at birth." if state_type == "head_weights" else "Default threshold at birth.",
-                )
+    """The first versions: equal weights and the default threshold, in force since ever.
+
+    A release with other heads begins anew with equal weights, from the first close that is not decided yet.
+    """
+    with transaction.atomic():
+        ledger.take_ledger()
+        born = latest("head_weights")
+        if born is None:
+            _give_birth("head_weights", _equal_weights(), BEGINNING, "Equal weights at birth.")
+        elif weights_from(born.content).heads != HEAD_NAMES:
+            _begin_anew(weights_from(born.content).heads)
+        if latest("thresholds") is None:
+            _give_birth("thresholds", thresholds_content(Thresholds()), BEGINNING, "Default threshold at birth.")
+
+
+def _give_birth(state_type: str, content: dict[str, Any], effective_from: datetime, notes: str) -> LearningState:
+    return create_version(
+        state_type,
+        content=content,
+        status="active",
+        created_by="birth",
+        effective_from=effective_from,
+        notes=notes,
+    )
+
+
+def _equal_weights() -> dict[str, Any]:
+    return weights_content(Weights.at_birth(HEAD_NAMES))
+
+
+def _begin_anew(old: tuple[str, ...]) -> None:
+    """Equal weights for another set of heads. What was looked at and not decided is looked at again, by all of them."""
+    undecided = ScanClose.objects.filter(decided_at__isnull=True)
+    for row in undecided:
+        ScanHistory.objects.filter(timeframe=row.timeframe, close_time=row.close_time).delete()
+    undecided.update(chunks=None, looked=[], weight_version=None, threshold_version=None)
+    decided = ScanClose.objects.filter(decided_at__isnull=False).aggregate(last=Max("close_time"))["last"]
+    came, went = [name for name in HEAD_NAMES if name not in old], [name for name in old if name not in HEAD_NAMES]
+    _give_birth(
+        "head_weights",
+        _equal_weights(),
+        decided + timedelta(minutes=1) if decided else BEGINNING,
+        f"Equal weights for other heads. New: {', '.join(came) or 'none'}; gone: {', '.join(went) or 'none'}. Learning"
+        " begins anew from the whole ledger, in which a head that did not vote yet counts as silent.",
+    )
 
 
 def rollback(*, state_type: str, version: int, by: str) -> LearningState:
@@ -105,6 +135,8 @@ def rollback(*, state_type: str, version: int, by: str) -> LearningState:
         )
         listed = f"versions {known[0]} to {known[len(known) - 1]} exist" if known else "it has no versions yet"
         raise VersionError(f"{state_type} has no version {version}: {listed}")
+    if state_type == "head_weights" and weights_from(old.content).heads != HEAD_NAMES:
+        raise VersionError(f"head_weights version {version} weighs other heads than vote now; choose a later one")
     now = market_now() or timezone.now()
     with transaction.atomic():
         row = create_version(

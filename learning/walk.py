@@ -15,10 +15,11 @@ from learning.calendar import DAY_MS
 from learning.follow import Ends, Followed, follow
 from learning.labels import Label, uniqueness_within
 from signals import mood_feed
+from signals.columns import runs
 from signals.consensus import evidence
 from signals.gates import PastSignal, has_quorum
 from signals.heads.base import Head
-from signals.scan import Decisions, Looks, Rules, decide, judge, look, runs, segments, serial_order, signal_at
+from signals.scan import Decisions, Looks, Rules, decide, judge, look, segments, serial_order, signal_at
 from signals.version import Version
 
 

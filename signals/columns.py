@@ -1,13 +1,13 @@
 """Columns of one length: n of something, held as arrays. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from ingestion.timeframes import BoolArray
+from ingestion.timeframes import BoolArray, IntArray
 
 
 @dataclass(frozen=True)
@@ -27,3 +27,9 @@ class Rows:
     @classmethod
     def concatenate(cls, parts: Sequence[Self]) -> Self:
         return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in cls.__dataclass_fields__))
+
+
+def runs(values: IntArray) -> Iterator[tuple[int, int]]:
+    """First and last row (exclusive) of each run of equal values."""
+    starts = np.flatnonzero(np.diff(values, prepend=values[:1] - 1)).tolist()
+    return zip(starts, [*starts[1:], len(values)][: len(starts)], strict=True)

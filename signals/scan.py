@@ -1,6 +1,5 @@
 """One scan function: market windows in, decisions out. Live passes one close, replay passes years; same bits. Pure."""
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from uuid import UUID
@@ -10,8 +9,9 @@ import numpy.typing as npt
 
 from ingestion.timeframes import TIMEFRAMES, Candles, IntArray, Timeframe, resample
 from signals.bracket import BracketRule, Costs, expected_r, place, risk_distance
-from signals.columns import Rows
+from signals.columns import Rows, runs
 from signals.consensus import FloatArray, SideArray, Weights, evidence, pool
+from signals.digests import canonical, input_digests, named_by_content, weights_digest
 from signals.feeds import Feeds, all_seen_at
 from signals.gates import (
     GATES,
@@ -155,29 +155,6 @@ def segments(
                 yield Segment(Window(frame, seen, {}), part)
 
 
-def bar_digests(frame: Frame, first: int) -> list[bytes]:
-    """For each row from `first` on, the SHA-256 of all bars of the frame up to it."""
-    columns = (frame[name] for name in ("open", "high", "low", "close", "volume"))
-    table = np.column_stack([frame.candles.open_ms.astype(np.float64), *columns])
-    running, digests = hashlib.sha256(table[:first].tobytes()), []
-    for row in table[first:]:
-        running.update(row.tobytes())
-        digests.append(running.copy().digest())
-    return digests
-
-
-def _digests_at(frame: Frame, rows: IntArray) -> list[bytes]:
-    """The bar digest at each row (ascending), nothing where the row is -1, as before a timeframe's first bar."""
-    first = max(int(rows[0]), 0)
-    digests = frame.derived(bar_digests, first)
-    return [digests[row - first] if row >= 0 else b"" for row in rows.tolist()]
-
-
-def canonical(values: FloatArray) -> FloatArray:
-    """The same values with every NaN in one bit pattern, so that equal values have equal bytes."""
-    return np.ascontiguousarray(np.where(np.isnan(values), np.nan, values), dtype=np.float64)
-
-
 def look(symbol: str, found: Sequence[Segment], feeds: Feeds, heads: Sequence[Head], rules: Rules) -> Looks:
     """Let every head vote on the rows of one symbol's segments: `look_together` of one symbol."""
     return look_together({symbol: found}, feeds, heads, rules)
@@ -294,23 +271,6 @@ def with_feeds(found: Sequence[Segment], feeds: Feeds) -> list[Window]:
     return windows
 
 
-def input_digests(spans: Sequence[Span], seen: Mapping[str, FloatArray]) -> list[bytes]:
-    """One digest a row of everything the heads could read there: bars of every timeframe and feeds."""
-    rows = sum(len(span) for span in spans)
-    feeds = np.column_stack([canonical(values) for values in seen.values()] or [np.zeros(rows)])
-    bars = [each for span in spans for each in _bars_seen(span)]
-    return [hashlib.sha256(each + row.tobytes()).digest()[:16] for each, row in zip(bars, feeds, strict=True)]
-
-
-def _bars_seen(span: Span) -> list[bytes]:
-    """The digests of the bars of every timeframe at each row, put together."""
-    close_ms = span.window.base.close_ms[span.start : span.stop]
-    digests = [_digests_at(span.window.base, np.arange(span.start, span.stop))]
-    for frame in span.window.context.values():
-        digests.append(_digests_at(frame, np.searchsorted(frame.close_ms, close_ms, side="right") - 1))
-    return [b"".join(each) for each in zip(*digests, strict=True)]
-
-
 def _no_looks(heads: int) -> Looks:
     floats, votes = np.empty(0), np.empty((0, heads))
     integers, sides = np.empty(0, np.int64), np.empty((0, heads), np.int8)
@@ -398,12 +358,6 @@ def _ask_serial_gates(ordered: Judged, book: Book, results: Results | None) -> N
     ordered.margins[ordered.lean == 0, SYMBOL_GATES:] = np.nan
 
 
-def runs(values: IntArray) -> Iterator[tuple[int, int]]:
-    """First and last row (exclusive) of each run of equal values."""
-    starts = np.flatnonzero(np.diff(values, prepend=values[:1] - 1)).tolist()
-    return zip(starts, [*starts[1:], len(values)][: len(starts)], strict=True)
-
-
 def signal_at(decided: Judged, row: int, results: Results | None) -> PastSignal:
     """One signal as the serial gates remember it."""
     exit_ms = int(results.exit_ms[row]) if results else 0
@@ -434,12 +388,6 @@ def _finish(judged: Judged, weights: Weights, thresholds: Thresholds, rules: Rul
     return decided
 
 
-def weights_digest(weights: Weights, thresholds: Thresholds) -> bytes:
-    """SHA-256 of a weight version's content: what decisions made with it have in common."""
-    figures = np.concatenate([weights.beta, weights.bias, [thresholds.quality_r]])
-    return hashlib.sha256("|".join(weights.heads).encode() + figures.tobytes()).digest()
-
-
 def scan_ids(decided: Decisions, state: bytes) -> list[UUID]:
     """A hash of each whole decision: inputs, votes, pool, gates, bracket and the weights it was made with."""
     figures = [
@@ -449,13 +397,4 @@ def scan_ids(decided: Decisions, state: bytes) -> list[UUID]:
         *(decided.regime, decided.missing_minutes),
     ]
     body = canonical(np.column_stack([np.asarray(part, np.float64) for part in figures]))
-    names = zip(decided.symbol.tolist(), decided.reason.tolist(), decided.digest.tolist(), strict=True)
-    return [
-        UUID(bytes=hashlib.sha256(f"{symbol}|{reason}".encode() + digest + row.tobytes() + state).digest()[:16])
-        for (symbol, reason, digest), row in zip(names, body, strict=True)
-    ]
-
-
-def decisions_digest(scan_ids: Sequence[UUID]) -> str:
-    """SHA-256 over scan ids that are already in order of close and symbol."""
-    return hashlib.sha256(b"".join(scan_id.bytes for scan_id in scan_ids)).hexdigest()
+    return named_by_content(decided.symbol.tolist(), decided.reason.tolist(), decided.digest.tolist(), body, state)

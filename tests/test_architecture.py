@@ -21,7 +21,7 @@ APPS = ("alphapulse_site", "ingestion", "signals", "learning", "analytics")
 PURE = (
     *("ingestion.timeframes", "ingestion.symbols", "ingestion.csv_rows"),
     *("signals.indicators", "signals.indicators.*", "signals.heads", "signals.heads.*", "signals.mood"),
-    *("signals.columns", "signals.feeds"),
+    *("signals.columns", "signals.digests", "signals.feeds"),
     *("signals.mood_feed", "signals.consensus", "signals.gates", "signals.regime", "signals.bracket"),
     *("signals.first_touch", "signals.scan", "signals.window", "signals.portfolio", "signals.version"),
     "signals.explanation",

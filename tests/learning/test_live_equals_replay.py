@@ -11,9 +11,10 @@ from learning.models import ActiveLearningState, LearningEvent, LearningState, R
 from learning.replay import Replayed, digest_of, replay
 from learning.school import School
 from learning.versions import verify_chain
+from signals.digests import decisions_digest
 from signals.models import RejectedSignal, ScanHistory, Signal
 from signals.rows import to_ms, to_time
-from signals.scan import Rules, decisions_digest
+from signals.scan import Rules
 from tests.learning.conftest import LIVED_UNTIL, QUARTER, Lived
 
 pytestmark = pytest.mark.django_db

@@ -23,6 +23,7 @@ from learning.versions import (
     weights_content,
 )
 from signals.consensus import Weights
+from signals.models import ScanClose
 from tests.at_once import run_at_once
 from tests.signals.decided import HEAD_NAMES
 
@@ -65,6 +66,61 @@ def test_a_system_is_born_once_with_equal_weights() -> None:
     assert born.version == 1
     assert weights_to_bytes(selectors.weights_from(born.content)) == weights_to_bytes(Weights.at_birth(HEAD_NAMES))
     assert verify_chain() == []
+
+
+OTHERS = ("technical", "volume", "tea_leaves")
+
+
+def born_with_other_heads() -> LearningState:
+    first = create_version(
+        "head_weights",
+        content=weights_content(Weights.at_birth(OTHERS)),
+        status="active",
+        created_by="birth",
+        effective_from=BEGINNING,
+        procedure=Procedure.at_birth(OTHERS, Config()).to_bytes(),
+    )
+    return first
+
+
+@pytest.mark.django_db
+def test_a_release_with_other_heads_begins_anew_from_the_first_close_that_is_not_decided() -> None:
+    born_with_other_heads()
+    ScanClose.objects.create(timeframe="15m", close_time=MORNING, chunks=[["A"]], looked=[0], decided_at=MORNING)
+
+    ensure_birth()
+    ensure_birth()
+
+    old, new = LearningState.objects.filter(state_type="head_weights").order_by("version")
+    assert new.content == weights_content(Weights.at_birth(HEAD_NAMES))
+    assert (old.status, new.status) == ("archived", "active")
+    assert "gone: tea_leaves" in new.notes
+    assert selectors.in_force("head_weights", MORNING) == old
+    assert selectors.in_force("head_weights", MORNING + timedelta(minutes=15)) == new
+    assert selectors.latest_procedure() is None
+    assert verify_chain() == []
+
+
+@pytest.mark.django_db
+def test_what_other_heads_looked_at_and_did_not_decide_is_looked_at_again() -> None:
+    born_with_other_heads()
+    row = ScanClose.objects.create(
+        timeframe="15m", close_time=MORNING, chunks=[["A"]], looked=[0], weight_version=1, threshold_version=1
+    )
+
+    ensure_birth()
+
+    row.refresh_from_db()
+    assert (row.chunks, row.looked, row.weight_version) == (None, [], None)
+
+
+@pytest.mark.django_db
+def test_a_version_of_other_heads_cannot_be_rolled_back_to() -> None:
+    born_with_other_heads()
+    ensure_birth()
+
+    with pytest.raises(VersionError, match="weighs other heads"):
+        rollback(state_type="head_weights", version=1, by="someone")
 
 
 @pytest.mark.django_db(transaction=True)

@@ -32,6 +32,8 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps(asdict(found)))
         else:
             self._tell(found.closes, found.scans, found.outcomes, found.differences)
+            if found.by_other_heads:
+                self.stdout.write(f"{found.by_other_heads:,} closes left out: another release decided them")
             self.stdout.write(f"decisions_digest {found.decisions_digest}")
         if found.differences:
             sys.exit(1)
