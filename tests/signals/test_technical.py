@@ -7,14 +7,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ingestion.timeframes import FloatArray
+from signals.heads.base import Votes
 from signals.heads.parts import balance
-from signals.heads.technical import GROUPS, Technical, group_score
-from signals.heads.technical_rules import MOMENTUM, TREND, VOLATILITY, Rule, bulge_ends, mass_index
+from signals.heads.technical import GROUPS, RULES, Technical, bounded, pulls_of, readings, shown_at
+from signals.heads.technical_rules import MEMORY, Rule, bulge_ends, mass_index, measured
 from signals.indicators import INDICATORS
+from signals.window import Frame, Span, stacked
 from tests.signals.head_windows import (
     READY,
     assert_inputs_untouched,
     assert_prefix_invariant,
+    assert_same_bits,
     from_closes,
     ready_rows,
     recorded,
@@ -24,13 +28,17 @@ from tests.signals.head_windows import (
     window_of,
 )
 
-RULES = TREND + MOMENTUM + VOLATILITY
 BLOCKS = recorded().rows(slice(0, 1024))
 # A rise that gains speed, for the MACD histogram of a steady one is zero. Every bar closes above the one before.
 RISE = from_closes(200 + np.arange(700) ** 2 / 4000)
 WITH_OUTAGES = ("spot_1m/2023-03-16_2023-05-01/DOGEUSDT-1m.csv.gz", "spot_1m/2021-04-20_2021-05-20/XRPUSDT-1m.csv.gz")
 # The other two speak of ranges that widen or bulge, which a smooth rise does not do.
 SPEAKING_IN_A_SMOOTH_RISE = [rule for rule in RULES if rule.name not in ("atr_regime", "mass_index")]
+
+
+def read(rule: Rule, frame: Frame) -> FloatArray:
+    """One rule's reading of every bar."""
+    return bounded((measured(frame, [rule])[0] - rule.middle) / rule.full)
 
 
 def test_there_are_exactly_25_readings_in_three_groups() -> None:
@@ -46,7 +54,7 @@ def test_the_head_needs_only_indicators_that_exist() -> None:
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 def test_a_rule_reads_no_other_indicator_than_it_declares(rule: Rule) -> None:
     frame = window_of(BLOCKS).base
-    rule.read(frame)
+    read(rule, frame)
     assert set(frame._series) <= set(rule.indicators)
 
 
@@ -54,39 +62,38 @@ def test_a_rule_reads_no_other_indicator_than_it_declares(rule: Rule) -> None:
 def test_every_reading_is_long_in_a_rise_and_short_in_its_mirror(rule: Rule) -> None:
     rising, falling = window_of(RISE).base, window_of(upside_down(RISE, around=1000)).base
 
-    assert rule.read(rising)[-1] > 0
-    assert rule.read(falling)[-1] < 0
+    assert read(rule, rising)[-1] > 0
+    assert read(rule, falling)[-1] < 0
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 def test_every_reading_stays_between_minus_one_and_one_and_uses_the_range(rule: Rule) -> None:
-    reading = rule.read(window_of(BLOCKS).base)[READY:]
+    reading = read(rule, window_of(BLOCKS).base)[READY:]
     given = reading[np.isfinite(reading)]
 
     assert np.abs(given).max() <= 1
     assert given.min() < -0.4 < 0.4 < given.max()
 
 
-# PPO and TRIX divide by an average of the price, which a mirror does not keep; all others mirror up to rounding.
-MIRROR_SLACK = {"ppo": 0.08, "trix": 0.08}
-
-
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
-def test_mirrored_prices_mirror_every_reading(rule: Rule) -> None:
+def test_the_chart_upside_down_turns_every_reading(rule: Rule) -> None:
     ready = ready_rows(BLOCKS)
-    straight = rule.read(window_of(BLOCKS).base)[ready]
-    turned = rule.read(window_of(upside_down(BLOCKS, around=2_000_000)).base)[ready]
+    straight = read(rule, window_of(BLOCKS).base)[ready]
+    turned = read(rule, window_of(upside_down(BLOCKS)).base)[ready]
 
-    np.testing.assert_allclose(turned, -straight, atol=MIRROR_SLACK.get(rule.name, 1e-5))
+    # An oscillator from 0 to 100 is not turned to the bit: 100 less a rounded figure is rounded again.
+    np.testing.assert_allclose(turned, -straight, atol=1e-9)
 
 
-def test_mirrored_prices_mirror_the_vote() -> None:
-    straight = Technical().vote(window_of(BLOCKS)).direction
-    turned = Technical().vote(window_of(upside_down(BLOCKS, around=2_000_000))).direction
+@pytest.mark.parametrize("name", [None, *WITH_OUTAGES])
+def test_the_chart_upside_down_turns_the_vote(name: str | None) -> None:
+    candles = BLOCKS if name is None else shared_bars(name).rows(slice(0, 1024))
 
-    # A score within rounding of a band may fall on either side of it.
-    assert (straight == -turned).mean() > 0.99
-    assert not (straight == turned)[straight != 0].any()
+    straight, turned = (Technical().vote(window_of(each)) for each in (candles, upside_down(candles)))
+
+    np.testing.assert_array_equal(turned.direction, -straight.direction)
+    np.testing.assert_allclose(turned.probability, straight.probability, atol=1e-9)
+    np.testing.assert_allclose(turned.confidence, straight.confidence, atol=1e-9)
 
 
 @pytest.mark.parametrize("scale", [0.001, 1000.0])
@@ -131,15 +138,13 @@ def test_an_indicator_that_is_undefined_on_a_slow_timeframe_drops_out() -> None:
 def test_trend_and_momentum_do_not_cancel_by_construction() -> None:
     """Regression: a momentum bias with a mean-reverting entry rejected everything."""
     frame, ready = window_of(recorded()).base, ready_rows(recorded())
-    scores = [group_score(frame, rules)[ready] for _, rules in GROUPS]
 
-    assert np.corrcoef(scores).min() > 0.5
+    assert np.corrcoef(readings(frame).groups[:, ready]).min() > 0.5
 
 
 def test_stronger_scores_state_higher_probabilities_within_reason() -> None:
     frame, votes = window_of(recorded()).base, Technical().vote(window_of(recorded()))
-    score = balance([(weight, group_score(frame, rules)) for weight, rules in GROUPS]).score
-    order = np.argsort(np.abs(score[votes.awake]))
+    order = np.argsort(np.abs(readings(frame).score[votes.awake]))
 
     stated = votes.probability[votes.awake][order]
 
@@ -149,6 +154,27 @@ def test_stronger_scores_state_higher_probabilities_within_reason() -> None:
 
 def test_on_real_candles_the_head_speaks_on_some_bars_and_not_on_most() -> None:
     assert 0.0005 <= share_voted(Technical(), recorded()) <= 0.60
+
+
+@pytest.mark.parametrize("first", [0, 1, 511, 512, 1000, 1023])
+def test_votes_are_the_same_from_whatever_row_they_are_read(first: int) -> None:
+    window = window_of(BLOCKS)
+
+    votes = Technical().vote(replace(window, first=first))
+
+    assert_same_bits(votes.take(slice(first, None)), Technical().vote(window).take(slice(first, None)))
+
+
+def test_many_symbols_at_once_get_the_votes_each_gets_alone() -> None:
+    spans = [
+        Span(window_of(candles), start, stop)
+        for candles, start, stop in ((BLOCKS, 1023, 1024), (RISE, 0, 700), (recorded(), 700, 1024))
+    ]
+
+    together, rows = stacked(spans, MEMORY)
+
+    alone = [Technical().vote(each.window).take(slice(each.start, each.stop)) for each in spans]
+    assert_same_bits(Technical().vote(together).take(rows), Votes.concatenate(alone))
 
 
 @settings(max_examples=40)
@@ -171,12 +197,12 @@ def test_the_candles_are_left_as_they_are() -> None:
 def test_a_bulge_ends_only_after_the_index_has_been_above_its_top() -> None:
     index = np.array([26.0, 26.8, 27.2, 26.9, 26.6, 26.4, 26.3, 26.9, 26.4])
 
-    np.testing.assert_array_equal(np.flatnonzero(bulge_ends(index)), [5])
+    np.testing.assert_array_equal(bulge_ends(index), [5])
 
 
 def test_the_mass_index_speaks_against_the_slope_for_a_few_bars_after_a_bulge() -> None:
     frame = window_of(recorded().rows(slice(0, 1450))).base
-    ends = np.flatnonzero(bulge_ends(frame["mass_index"]))
+    ends = bulge_ends(frame["mass_index"])
     reading = mass_index(frame)
 
     first = ends[0]
@@ -198,3 +224,60 @@ def test_parts_without_data_drop_out_and_the_rest_share_their_weight() -> None:
     np.testing.assert_allclose(found.score, [0.2, 0.7, nan])
     np.testing.assert_allclose(found.agreement, [0.25, 1.0, nan])
     np.testing.assert_allclose(found.present, [1.0, 0.5, 0.0])
+
+
+# --- why --------------------------------------------------------------------------------------------------------------
+
+
+def test_reasons_are_the_rules_that_add_most_to_the_score() -> None:
+    window = window_of(BLOCKS)
+    seen, row = readings(window.base), int(np.flatnonzero(Technical().vote(window).awake)[-1])
+
+    reasons = Technical().explain(window, row)
+
+    added = {}
+    for weight, rules in GROUPS:
+        places = [RULES.index(rule) for rule in rules if np.isfinite(seen.in_votes[RULES.index(rule), row])]
+        for place in places:
+            added[RULES[place].name] = weight * float(bounded(seen.in_votes[place, row])) / len(places)
+    assert sum(added.values()) == pytest.approx(float(seen.score[row]))
+    weakest = min(abs(added[reason.name]) for reason in reasons)
+    assert len(reasons) == 4
+    assert sum(abs(pull) > weakest + 1e-12 for pull in added.values()) < 4
+    assert all(np.sign(reason.pull) == np.sign(added[reason.name]) for reason in reasons)
+    assert {reason.name for reason in reasons} <= set(Technical.inputs)
+
+
+def test_of_equal_pulls_those_furthest_beyond_a_full_vote_are_named() -> None:
+    window = window_of(BLOCKS)
+    in_votes = readings(window.base).in_votes
+    row = next(row for row in range(READY, len(window)) if (pulls_of(in_votes[:, row]) == 1).sum() > 4)
+
+    named = {reason.name for reason in Technical().explain(window, row)}
+
+    full = np.flatnonzero(pulls_of(in_votes[:, row]) == 1)
+    furthest = full[np.argsort(-in_votes[full, row])][:4]
+    assert named == {RULES[place].name for place in furthest}
+
+
+@pytest.mark.parametrize("first", [0, 900, 1000])
+def test_reasons_do_not_depend_on_what_else_is_read(first: int) -> None:
+    window = window_of(BLOCKS)
+
+    assert Technical().explain(replace(window, first=first), 1000) == Technical().explain(window, 1000)
+
+
+def test_a_silent_head_still_says_what_it_saw_and_without_data_nothing() -> None:
+    window = window_of(BLOCKS)
+    silent = int(np.flatnonzero(~Technical().vote(window).awake)[-1])
+
+    assert len(Technical().explain(window, silent)) == 4
+    assert Technical().explain(window, 0) == ()
+
+
+@pytest.mark.parametrize(("name", "indicator"), [("adx", "adx_14"), ("mass_index", "mass_index"), ("rsi", "rsi_14")])
+def test_a_reason_shows_the_figure_people_know(name: str, indicator: str) -> None:
+    frame = window_of(BLOCKS).base
+    place = [rule.name for rule in RULES].index(name)
+
+    assert shown_at(frame, 1000, place, readings(frame)) == frame[indicator][1000]
