@@ -19,7 +19,7 @@ from signals.feeds import Feeds
 from signals.heads import HEADS
 from signals.models import ScanClose, ScanHistory
 from signals.rows import scan_rows, to_ms, to_time
-from signals.scan import Looks, Segment, history_start_ms, judge, look, with_feeds
+from signals.scan import Looks, Segment, history_start_ms, judge, look_together, with_feeds
 from signals.selectors import decided_until
 from signals.version import Version
 from signals.windows import mood_feeds, mood_history, segments_at
@@ -105,10 +105,7 @@ def look_chunk(*, close: datetime, chunk: int, version: Version) -> bool:
 
 def looks_at(timeframe: Timeframe, close: datetime, found: Mapping[str, list[Segment]], feeds: Feeds) -> Looks:
     """What the symbols' scans saw at one close, in order of symbol."""
-    looks = Looks.concatenate(
-        [look(symbol, found[symbol], feeds, HEADS, rules()) for symbol in sorted(found)]
-        or [look("", [], {}, HEADS, rules())]
-    )
+    looks = look_together(found, feeds, HEADS, rules())
     unexplained = unexplained_minutes(list(found), history_start_ms(timeframe, to_ms(close)), to_ms(close))
     for at, symbol in enumerate(looks.symbol):
         looks.missing_minutes[at] += unexplained.get(str(symbol), 0)
