@@ -56,6 +56,8 @@ class DecidedScanAdmin(LedgerAdmin):
     @admin.display(description="what moved each head most")
     def reasons(self, row: Any) -> SafeString:
         found = _why(row)
+        if all(vote.reasons is None for vote in found.explanation.votes):
+            return SafeString("They were not stored, and its candles do not give them any more.")
         note = "Made again from the stored candles." if found.recomputed else "As they were stored with the scan."
         lines = ((vote.head, vote.direction, reason_lines(vote.reasons)) for vote in found.explanation.votes)
         return format_html("<p>{}</p>{}", note, table(("head", "direction", "input, its value, its pull"), lines))
