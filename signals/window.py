@@ -21,6 +21,7 @@ class Frame:
     def __init__(self, timeframe: Timeframe, candles: Candles) -> None:
         self.timeframe = timeframe
         self._candles = candles
+        self._columns: dict[str, FloatArray] = vars(candles)
         self._series: dict[str, FloatArray] = {}
         self._derived: dict[tuple[Hashable, ...], Any] = {}
 
@@ -33,18 +34,19 @@ class Frame:
 
     def __getitem__(self, name: str) -> FloatArray:
         """A candle column (`close`) or an indicator (`rsi_14`) by name, shape (bars,). Do not write to it."""
-        if name in Candles.__dataclass_fields__:
-            return getattr(self._candles, name)  # type: ignore[no-any-return]
-        if name not in self._series:
-            self._series[name] = self._compute(name)
-        return self._series[name]
+        if name in self._series:
+            return self._series[name]
+        if name in self._columns:
+            return self._columns[name]
+        series = self._series[name] = self._compute(name)
+        return series
 
     def _compute(self, name: str) -> FloatArray:
         indicator = INDICATORS[name]
         # A lookback beyond the block would warm up in some windows and not in others: undefined there, always.
         if indicator.lookback >= self.timeframe.block or len(self) == 0:
             return np.full(len(self), np.nan)
-        series = indicator.compute(*(self[column] for column in indicator.inputs))
+        series = indicator.compute(*[self._columns[column] for column in indicator.inputs])
         series.flags.writeable = False
         return series
 

@@ -14,7 +14,8 @@ from signals.indicators.primitives import ratio, rolling_sum
 
 STOCHASTIC_PERIOD = 14
 STOCHASTIC_LOOKBACK = 17
-ULTIMATE_WEIGHTS = ((7, 4.0), (14, 2.0), (28, 1.0))
+ULTIMATE_SPANS = (7, 14, 28)
+ULTIMATE_WEIGHTS = (4.0, 2.0, 1.0)
 
 
 def rsi(close: FloatArray, *, period: int) -> FloatArray:
@@ -65,14 +66,24 @@ def ultimate_oscillator(high: FloatArray, low: FloatArray, close: FloatArray) ->
 
     A span without any true range counts as half; TA-Lib's 0 would read as deeply oversold.
     """
-    before = np.full(len(close), np.nan)
-    before[1:] = close[:-1]
+    oscillator = talib.ULTOSC(high, low, close, *ULTIMATE_SPANS)
+    before = np.empty(len(close))
+    before[:1], before[1:] = np.nan, close[:-1]
     true_low = np.minimum(low, before)
-    pressure, true_range = close - true_low, np.maximum(high, before) - true_low
-    total = np.zeros(len(close))
-    for period, weight in ULTIMATE_WEIGHTS:
+    true_range = np.maximum(high, before) - true_low
+    # The shortest span is flat wherever a longer one is; only there TA-Lib's figure will not do.
+    flat = talib.MAX(true_range, ULTIMATE_SPANS[0]) == 0
+    if flat.any():
+        oscillator[flat] = ultimate_of_flat(close - true_low, true_range)[flat]
+    return oscillator
+
+
+def ultimate_of_flat(pressure: FloatArray, true_range: FloatArray) -> FloatArray:
+    """The ultimate oscillator with sums that have no memory and a half for what is flat, shape (n,)."""
+    total = np.zeros(len(pressure))
+    for period, weight in zip(ULTIMATE_SPANS, ULTIMATE_WEIGHTS, strict=True):
         total += weight * ratio(rolling_sum(pressure, period), rolling_sum(true_range, period), at_zero=0.5)
-    return 100 * total / 7
+    return 100 * total / sum(ULTIMATE_WEIGHTS)
 
 
 CLOSE = ("close",)

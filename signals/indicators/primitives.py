@@ -12,22 +12,25 @@ def rolling_sum(values: FloatArray, period: int) -> FloatArray:
     one, and what that rounds away stays: after a burst of volume twenty silent bars do not sum to zero. A NaN reaches
     `period` rows.
     """
-    total = np.full(len(values), np.nan)
     rows = len(values) - period + 1
     if rows < 1:
-        return total
+        return np.full(len(values), np.nan)
+    total = np.empty(len(values))
+    total[: period - 1] = np.nan
     sums, length, covered = values, 1, 0  # sums[i] is that of values[i : i + length]
-    full = np.zeros(rows)
+    full = total[period - 1 :]
     while True:
         if period & length:
-            full = full + sums[covered : covered + rows]
+            piece = sums[covered : covered + rows]
+            if covered:
+                full += piece
+            else:
+                full[:] = piece
             covered += length
         if 2 * length > period:
-            break
+            return total
         sums = sums[:-length] + sums[length:]
         length *= 2
-    total[period - 1 :] = full
-    return total
 
 
 def ratio(numerator: FloatArray, denominator: FloatArray, *, at_zero: float) -> FloatArray:
