@@ -7,6 +7,7 @@ import pytest
 from hypothesis import settings as hypothesis_settings
 
 from tests import servers
+from tests.signals import oracle_table
 
 # While this file is imported, because a test folder's conftest may import models, and comes right after it.
 servers.start_once()
@@ -22,6 +23,15 @@ hypothesis_settings.load_profile("alphapulse")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The slow ones first, so that no worker is left alone with one at the end; the rest keeps its random order."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What a test measured is told when it was run; here, since only this file is read where workers report to."""
+    rows = oracle_table.recorded(report for reports in terminalreporter.stats.values() for report in reports)
+    if rows:
+        terminalreporter.section(oracle_table.HEADING)
+        for line in oracle_table.lines(rows):
+            terminalreporter.line(line)
 
 
 def pytest_unconfigure() -> None:
