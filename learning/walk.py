@@ -57,13 +57,18 @@ class Decided:
 
     close_ms: int
     decisions: Decisions
-    ends: Ends
     version: Version
+    _ends: Ends  # those of many closes, this one's from row `_first` on: most are never asked for one by one
+    _first: int
 
     @cached_property
     def followed(self) -> list[Followed | None]:
         """What became of each lean, None where there is none."""
-        return [self.ends.at(row) if lean else None for row, lean in enumerate(self.decisions.lean)]
+        return [self._ends.at(self._first + row) if lean else None for row, lean in enumerate(self.decisions.lean)]
+
+    @property
+    def ends(self) -> Ends:
+        return self._ends.take(slice(self._first, self._first + len(self.decisions)))
 
 
 @dataclass
@@ -91,8 +96,8 @@ class Walk:
         results = ends.results
         self.past += [signal_at(decisions, int(row), results) for row in np.flatnonzero(decisions.reason == "")]
         for first, last in runs(decisions.close_ms):
-            rows = slice(first, last)
-            decided = Decided(int(decisions.close_ms[first]), decisions.take(rows), ends.take(rows), version)
+            close_ms = int(decisions.close_ms[first])
+            decided = Decided(close_ms, decisions.take(slice(first, last)), version, ends, first)
             self.closes.append(decided)
             yield decided
 

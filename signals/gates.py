@@ -105,7 +105,9 @@ class Book:
         self.recent: list[PastSignal] = []
         self._closed: list[tuple[int, float]] = []  # (exit_ms, net_r), in order of both
         self._headroom_of: tuple[tuple[int, int, int], float] | None = None
-        self._room: FloatArray | None = None  # what `room` found, until something opens or ends
+        # What `room` and `places` found, until something opens or ends.
+        self._room: FloatArray | None = None
+        self._places: tuple[float, float] | None = None
 
     def turn_to(self, at_ms: int) -> None:
         """Go on to a later close: signals opened by then come in, those that ended by then are over."""
@@ -117,14 +119,14 @@ class Book:
         self.recent = [signal for signal in self.recent if at_ms - signal.opened_ms < self._longest_ms]
         for signal in [signal for signal in self.open if not signal.is_open(at_ms)]:
             self.open.remove(signal)
-            self._room = None
+            self._room = self._places = None
             if signal.exit_ms is not None and signal.net_r is not None:
                 insort(self._closed, (signal.exit_ms, signal.net_r))
 
     def add(self, signal: PastSignal) -> None:
         self.open.append(signal)
         self.recent.append(signal)
-        self._room = None
+        self._room = self._places = None
 
     def margins(self, symbol: npt.NDArray[np.str_], side: SideArray, regime: SideArray) -> FloatArray:
         """Margins of the regime, cooldown and risk gates for leans of one close, shape (n, 3)."""
@@ -158,13 +160,20 @@ class Book:
 
     def _risk_margin(self, side: SideArray) -> FloatArray:
         """The least headroom among the risk limits, as a share of its limit. Passes at > 0."""
-        rules = self.rules
-        either = min((rules.max_open - len(self.open)) / rules.max_open, self._headroom())
-        long, short = (
-            min(either, (rules.max_same_side - sum(signal.side == each for signal in self.open)) / rules.max_same_side)
-            for each in (1, -1)
-        )
+        long, short = (min(left, self._headroom()) for left in self.places)
         return np.where(side > 0, long, short)
+
+    @property
+    def places(self) -> tuple[float, float]:
+        """The share of the open places that is left for a long and for a short."""
+        if self._places is None:
+            rules, sides = self.rules, [signal.side for signal in self.open]
+            either = (rules.max_open - len(sides)) / rules.max_open
+            long, short = (
+                min(either, (rules.max_same_side - sides.count(side)) / rules.max_same_side) for side in (1, -1)
+            )
+            self._places = long, short
+        return self._places
 
     def _headroom(self) -> float:
         """What losses leave of the daily limit and of the drawdown limit, in R of closed signals."""

@@ -5,7 +5,7 @@ from enum import IntEnum
 import numpy as np
 import numpy.typing as npt
 
-from ingestion.timeframes import BoolArray, FloatArray
+from ingestion.timeframes import BoolArray, FloatArray, IntArray
 from signals.window import Frame
 
 # Wilder, New Concepts in Technical Trading Systems (1978): a trend worth following has an ADX of 25 or more.
@@ -31,17 +31,19 @@ class Regime(IntEnum):
     QUIET = 4
 
 
-def classify(frame: Frame) -> npt.NDArray[np.int8]:
-    """The regime at every bar of the frame as `Regime` values, shape (bars,); UNKNOWN where an input is NaN.
+def classify(frame: Frame, rows: IntArray | None = None) -> npt.NDArray[np.int8]:
+    """The regime at some rows of the frame, or at all, as `Regime` values; UNKNOWN where an input is NaN.
 
     It remembers MEMORY bars. The first rule that holds decides: breakout (a squeeze of the last 20 bars has opened to a
     wide band while the range is high), trending (ADX >= 25), volatile (ATR in its top fifth), quiet (ATR and band width
     in their bottom fifth), else ranging.
     """
-    adx = frame["adx_14"]
-    width_rank = rolling_rank(frame["bb_width"], RANK_BARS)
-    range_rank = rolling_rank(frame["atr_percent"], RANK_BARS)
-    squeezed = recently(width_rank <= LOW_RANK, SQUEEZE_BARS)
+    wanted = np.arange(len(frame)) if rows is None else rows
+    adx = frame["adx_14"][wanted]
+    widths = rolling_rank(frame["bb_width"], RANK_BARS, and_before(wanted, SQUEEZE_BARS, len(frame)))
+    width_rank = widths[wanted]
+    range_rank = rolling_rank(frame["atr_percent"], RANK_BARS, wanted)[wanted]
+    squeezed = recently(widths <= LOW_RANK, SQUEEZE_BARS)[wanted]
     rules = [
         (~(np.isfinite(adx) & np.isfinite(width_rank) & np.isfinite(range_rank)), Regime.UNKNOWN),
         (squeezed & (width_rank >= HIGH_RANK) & (range_rank >= HIGH_RANK), Regime.BREAKOUT),
@@ -53,20 +55,29 @@ def classify(frame: Frame) -> npt.NDArray[np.int8]:
     return chosen.astype(np.int8)
 
 
-def rolling_rank(values: FloatArray, bars: int) -> FloatArray:
+def and_before(rows: IntArray, bars: int, length: int) -> IntArray:
+    """The rows and the `bars` before each, once each, ascending, as far as there are any."""
+    chosen = np.zeros(length + bars, np.bool_)
+    for back in range(bars + 1):
+        chosen[rows + bars - back] = True
+    return np.flatnonzero(chosen[bars:])
+
+
+def rolling_rank(values: FloatArray, bars: int, rows: IntArray | None = None) -> FloatArray:
     """Share of the `bars` values before each one that lie below it, equal ones counted half; 0..1, shape of `values`.
 
-    NaN until that many finite values stand before it. Counts are whole numbers, so the rank is exact in any order.
+    NaN until that many finite values stand before it, and where `rows` does not ask. Counts are whole numbers, so the
+    rank is exact in any order.
     """
     rank = np.full(len(values), np.nan)
-    if len(values) <= bars:
+    asked = np.arange(len(values)) if rows is None else rows
+    asked = asked[asked >= bars]
+    if not len(asked):
         return rank
-    windows = np.lib.stride_tricks.sliding_window_view(values, bars + 1)
+    windows = np.lib.stride_tricks.sliding_window_view(values, bars + 1)[asked - bars]
     before, now = windows[:, :-1], windows[:, -1:]
     below, not_above = np.count_nonzero(before < now, axis=1), np.count_nonzero(before <= now, axis=1)
-    finite = np.concatenate(([0], np.cumsum(np.isfinite(values))))
-    known = finite[bars + 1 :] - finite[: -bars - 1] == bars + 1
-    rank[bars:] = np.where(known, (below + not_above) / (2.0 * bars), np.nan)
+    rank[asked] = np.where(np.isfinite(windows).all(axis=1), (below + not_above) / (2.0 * bars), np.nan)
     return rank
 
 

@@ -217,7 +217,7 @@ def _look(
         confidence=np.column_stack([canonical(vote.confidence) for vote in votes]),
         reference=reference,
         risk=risk_distance(reference, now.base["atr_14"], rules.bracket),
-        regime=classify(remembered.base)[ranked],
+        regime=classify(remembered.base, ranked),
         missing_minutes=now.base.timeframe.minutes - now.base.minutes,
         digest=digest,
     )
