@@ -132,7 +132,7 @@ UNDEFINED: dict[str, Oracle] = {
     "stoch_k": still(14, smoothed=3),
     "stoch_d": still(14, smoothed=5),
     "williams_r_14": still(14),
-    "ultimate_osc": lambda d: talib.TRANGE(d.high, d.low, d.close).fillna(0.0).rolling(7).max() == 0,
+    "ultimate_osc": lambda d: pd.Series(np.nan_to_num(talib.TRANGE(d.high, d.low, d.close))).rolling(7).max() == 0,
     # pandas' moving deviation of twenty equal closes is what its sums have lost, not zero.
     "bb_percent_b": lambda d: spread(d.close, d.close, 20) == 0,
     # pandas-ta-classic takes 2e-16 for a range of zero, which the quotient of two fading averages brings to light.
