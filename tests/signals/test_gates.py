@@ -187,7 +187,7 @@ def test_a_vote_for_the_other_side_is_not_agreement() -> None:
 
 
 def test_too_few_agreeing_heads_refuse_whatever_the_probability() -> None:
-    margin = consensus_margin(np.array([2, 3, 3]), np.array([0.9, 0.9, 0.2]), RULES)
+    margin = consensus_margin(RULES.min_heads + np.array([-1, 0, 0]), np.array([0.9, 0.9, 0.2]), RULES)
 
     assert (margin >= 0).tolist() == [False, True, False]
 
