@@ -13,7 +13,9 @@ import numpy.typing as npt
 
 from ingestion.timeframes import MINUTE_MS, BoolArray, Candles, FloatArray, IntArray
 from signals.bracket import Costs
-from signals.columns import Rows
+from signals.columns import Rows, runs
+
+SLAB_ROWS = 2**17  # three months of minutes; their extremes take some 25 MB
 
 
 class Outcome(StrEnum):
@@ -169,7 +171,7 @@ def first_touches(orders: Orders, minutes: Candles, known_until_ms: int, costs: 
     touches.outcome[void] = VOID
     touches.exit_ms[void] = orders.opened_ms[void] + MINUTE_MS
     rows = np.flatnonzero(entered)
-    walked = _walk(orders.take(rows), minutes, first[rows], last[rows])
+    walked = _walk_in_slabs(orders.take(rows), minutes, first[rows], last[rows])
     over = walked.touched | (known_until_ms >= orders.expires_ms[rows])
     rows, walked = rows[over], walked.take(over)
     touches.put(rows, _ends(orders.take(rows), minutes, first[rows], walked, costs))
@@ -184,6 +186,19 @@ class _Walked(Rows):
     touched: BoolArray
     highest: FloatArray
     lowest: FloatArray
+
+
+def _walk_in_slabs(orders: Orders, minutes: Candles, first: IntArray, last: IntArray) -> _Walked:
+    """`_walk`, for brackets that begin within one slab of the history at a time, which bounds its memory."""
+    slab = first // SLAB_ROWS
+    order = np.argsort(slab, kind="stable")
+    parts = [
+        _walk(orders.take(order[start:stop]), minutes, first[order[start:stop]], last[order[start:stop]])
+        for start, stop in runs(slab[order])
+    ]
+    back = np.empty(len(order), np.int64)
+    back[order] = np.arange(len(order))
+    return _Walked.concatenate(parts).take(back) if parts else _walk(orders, minutes, first, last)
 
 
 def _walk(orders: Orders, minutes: Candles, first: IntArray, last: IntArray) -> _Walked:

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingestion.timeframes import MINUTE_MS, Candles
+from signals import first_touch as first_touch_module
 from signals.bracket import Costs
-from signals.first_touch import FirstTouch, Order, Outcome, first_touch
+from signals.first_touch import FirstTouch, Order, Orders, Outcome, first_touch, first_touches
 from tests.signals.market import START_MS, Row, candles, random_walk
 
 FREE = Costs(fee=0.0, slippage=0.0)
@@ -156,6 +157,42 @@ def test_an_outcome_once_known_never_changes_with_later_minutes(seed: int, known
     assert late is not None
     assert early is None or early == late
     assert (early is not None) == (late.exit_ms <= until)
+
+
+@given(
+    seed=st.integers(0, 10_000),
+    drawn=st.lists(
+        st.tuples(st.sampled_from([-1, 1]), st.floats(0.05, 1.5), st.integers(0, 230), st.integers(1, 200)), max_size=12
+    ),
+    known=st.integers(0, 250),
+    slab=st.sampled_from([1, 7, 64, first_touch_module.SLAB_ROWS]),
+)
+def test_many_brackets_asked_together_end_as_each_does_alone(
+    seed: int, drawn: list[tuple[int, float, int, int]], known: int, slab: int
+) -> None:
+    path = random_walk(240, seed)
+    orders = [
+        Order(
+            side,
+            float(path.close[begin]) - side * risk,
+            float(path.close[begin]) + 2 * side * risk,
+            risk,
+            START_MS + begin * MINUTE_MS,
+            START_MS + (begin + limit) * MINUTE_MS,
+        )
+        for side, risk, begin, limit in drawn
+    ]
+    until = START_MS + known * MINUTE_MS
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(first_touch_module, "SLAB_ROWS", slab)
+        together = first_touches(Orders.of(orders), path, until, Costs())
+
+    found = [together.at(row) for row in range(len(orders))]
+    assert repr(found) == repr([first_touch(order, path, until, Costs()) for order in orders])
+    assert [together.at(row) for row in range(len(orders)) if orders[row].opened_ms >= until] == [
+        None for order in orders if order.opened_ms >= until
+    ]
 
 
 def test_inputs_stay_as_they_were() -> None:
