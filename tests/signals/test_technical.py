@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ingestion.timeframes import FloatArray
 from signals.heads.base import Votes
 from signals.heads.parts import balance
-from signals.heads.technical import GROUPS, RULES, Technical, bounded, pulls_of, readings, shown_at
+from signals.heads.technical import GROUPS, RULES, Technical, bounded, pulls_of, readings, shown_at, weighted_mean
 from signals.heads.technical_rules import MEMORY, Rule, bulge_ends, mass_index, measured
 from signals.indicators import INDICATORS
 from signals.window import Frame, Span, stacked
@@ -226,6 +226,16 @@ def test_parts_without_data_drop_out_and_the_rest_share_their_weight() -> None:
     np.testing.assert_allclose(found.present, [1.0, 0.5, 0.0])
 
 
+@pytest.mark.parametrize("lines", [3, 10, 25])
+def test_a_mean_has_the_same_bits_for_one_bar_as_for_many(lines: int) -> None:
+    values = np.random.default_rng(4).uniform(-1, 1, (lines, 64))
+    shares = np.linspace(0.2, 0.5, lines)
+
+    alone = [weighted_mean(values[:, bar : bar + 1].copy(), shares) for bar in range(64)]
+
+    np.testing.assert_array_equal(np.concatenate(alone), weighted_mean(values, shares))
+
+
 # --- why --------------------------------------------------------------------------------------------------------------
 
 
@@ -244,7 +254,9 @@ def test_reasons_are_the_rules_that_add_most_to_the_score() -> None:
     weakest = min(abs(added[reason.name]) for reason in reasons)
     assert len(reasons) == 4
     assert sum(abs(pull) > weakest + 1e-12 for pull in added.values()) < 4
-    assert all(np.sign(reason.pull) == np.sign(added[reason.name]) for reason in reasons)
+    units = {round(added[reason.name] / reason.pull, 12) for reason in reasons}
+    assert len(units) == 1
+    assert 0.25 / 6 <= units.pop() <= 0.25
     assert {reason.name for reason in reasons} <= set(Technical.inputs)
 
 
