@@ -267,9 +267,14 @@ def _read(stored: bytes, heads: Sequence[Expert]) -> tuple[list[Reasons], int]:
         (count,) = COUNT.unpack_from(stored, at)
         at += COUNT.size
         lines = [REASON.unpack_from(stored, at + REASON.size * line) for line in range(count)]
-        found.append(tuple(Reason(head.inputs[place], value, pull / FULL_PULL) for place, value, pull in lines))
+        found.append(tuple(_reason(head, *line) for line in lines))
         at += REASON.size * count
     return found, at
+
+
+def _reason(head: Expert, place: int, value: float, pull: int) -> Reason:
+    """In the fewest digits that say the same: 72.49767, not 72.49767303466797."""
+    return Reason(head.inputs[place], float(str(np.float32(value))), round(pull / FULL_PULL, 3))
 
 
 def as_kept(reasons: Reasons, head: Expert) -> Reasons:
