@@ -16,7 +16,7 @@ from signals.explained import ExplainedScan
 from signals.explanation import Pool, Reasons
 
 # A bar of the pool: half its width is the largest contribution of the scan, in log-odds.
-BAR_WIDTH, BAR_HEIGHT = 160, 12
+BAR_WIDTH, BAR_HEIGHT = 120, 12
 TOWARD_UP, TOWARD_DOWN = "#2e7d32", "#c62828"
 
 
@@ -28,7 +28,7 @@ class DecidedScanAdmin(LedgerAdmin):
     list_filter = (recent_filter("close_time", "closed"), ReasonFilter, *WHERE)
     search_fields = ("symbol__exact", "scan_id__exact")
     ordering = ("-close_time", "symbol")
-    readonly_fields = ("answer", "votes", "reasons", "pool", "gates", "related")
+    readonly_fields = ("answer", "votes", "reasons", "gates", "related")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[DecidedScan]:
         return super().get_queryset(request).filter(scan_id__isnull=False)
@@ -47,11 +47,17 @@ class DecidedScanAdmin(LedgerAdmin):
     def answer(self, row: Any) -> str:
         return str(_why(row).explanation.answer)
 
-    @admin.display(description="votes")
+    @admin.display(description="votes, and the pool in log-odds toward up")
     def votes(self, row: Any) -> SafeString:
-        votes = _why(row).explanation.votes
-        lines = ((v.head, v.direction, v.probability, v.confidence, v.evidence, v.agrees) for v in votes)
-        return table(("head", "direction", "probability", "confidence", "evidence toward up", "agrees"), lines)
+        explanation = _why(row).explanation
+        largest = max((abs(vote.contribution) for vote in explanation.votes), default=0.0)
+        said = ("head", "direction", "probability", "confidence", "agrees")
+        pooled = ("evidence", "x weight", "= contribution")
+        lines = (
+            (*(getattr(v, name) for name in said), v.evidence, v.weight, v.contribution, bar(v.contribution, largest))
+            for v in explanation.votes
+        )
+        return format_html("{}<p>{}</p>", table((*said, *pooled, ""), lines), pool_line(explanation.pool))
 
     @admin.display(description="what moved each head most")
     def reasons(self, row: Any) -> SafeString:
@@ -60,18 +66,7 @@ class DecidedScanAdmin(LedgerAdmin):
             return SafeString("They were not stored, and its candles do not give them any more.")
         note = "Made again from the stored candles." if found.recomputed else "As they were stored with the scan."
         lines = ((vote.head, vote.direction, reason_lines(vote.reasons)) for vote in found.explanation.votes)
-        return format_html("<p>{}</p>{}", note, table(("head", "direction", "input, its value, its pull"), lines))
-
-    @admin.display(description="the pool, in log-odds toward up")
-    def pool(self, row: Any) -> SafeString:
-        explanation = _why(row).explanation
-        largest = max((abs(vote.contribution) for vote in explanation.votes), default=0.0)
-        lines = (
-            (vote.head, vote.evidence, vote.weight, vote.contribution, bar(vote.contribution, largest))
-            for vote in explanation.votes
-        )
-        summed = table(("head", "evidence", "x weight", "= contribution", ""), lines)
-        return format_html("{}<p>{}</p>", summed, pool_line(explanation.pool))
+        return format_html("<p>{}</p>{}", note, table(("head", "direction", "input, its value (its pull)"), lines))
 
     @admin.display(description="gates")
     def gates(self, row: Any) -> SafeString:
@@ -92,6 +87,8 @@ def reason_lines(reasons: Reasons | None) -> str:
     """Reasons one a line; a dash where they are not known any more."""
     if reasons is None:
         return NOTHING
+    if not reasons:
+        return "it saw nothing"
     lines = ((reason.name, f"{reason.value:.6g}", f"{reason.pull:+.2f}") for reason in reasons)
     return format_html_join(NEW_LINE, "{} {} ({})", lines)
 
