@@ -32,6 +32,11 @@ class Frame:
     def candles(self) -> Candles:
         return self._candles
 
+    @property
+    def parts(self) -> "Sequence[Part]":
+        """The whole frames, and the rows of each, that this one is made of: itself."""
+        return [Part(self, 0, len(self))]
+
     def __getitem__(self, name: str) -> FloatArray:
         """A candle column (`close`) or an indicator (`rsi_14`) by name, shape (bars,). Do not write to it."""
         if name in self._series:
@@ -109,10 +114,14 @@ class Excerpt(Frame):
 
     def __init__(self, parts: Sequence[Part]) -> None:
         super().__init__(parts[0].frame.timeframe, parts[0].frame.candles)
-        self.parts = parts
+        self._parts = parts
 
     def __len__(self) -> int:
-        return sum(map(len, self.parts))
+        return sum(map(len, self._parts))
+
+    @property
+    def parts(self) -> Sequence[Part]:
+        return self._parts
 
     @property
     def candles(self) -> Candles:

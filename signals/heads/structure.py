@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ingestion.timeframes import BoolArray, FloatArray
-from signals.heads.base import Needs, Votes
+from ingestion.timeframes import TIMEFRAMES, BoolArray, FloatArray
+from signals.heads.base import Needs, Reason, Votes, strongest
 from signals.heads.parts import balance
-from signals.heads.swings import confirmed_swings
+from signals.heads.swings import high_tops, low_tops
 from signals.indicators.primitives import ratio
 from signals.window import Frame, Window
 
@@ -36,40 +36,78 @@ class Reading:
     trend: -1..1, the mean of two sides: that of the swings (1 higher high and higher low, -1 both lower) and that of
     the last break, a close through the last confirmed swing; NaN before two swings of each kind. continued and turned:
     the side of a break at its bar, 0 elsewhere; a break of structure goes on with the break before it, a change of
-    character turns against it. high, low: the dealing range, from the last confirmed swing low to swing high.
+    character turns against it. broken, since: the side of the last break, 0 before any, and the bars since it. high,
+    low: the dealing range, from the last confirmed swing low to swing high.
     """
 
     trend: FloatArray
     continued: FloatArray
     turned: FloatArray
+    broken: FloatArray
+    since: FloatArray
     high: FloatArray
     low: FloatArray
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """What the vote is made of at each base row; arrays of shape (bars,).
+
+    trends: that of each timeframe, fastest first, as the row sees it; shared: their weighted mean; side: that of the
+    vote before place and news are asked; place: -1 at the low of the dealing range to 1 at its high; news: a fresh
+    break on the vote's side.
+    """
+
+    trends: list[FloatArray]
+    shared: FloatArray
+    side: FloatArray
+    place: FloatArray
+    news: BoolArray
 
 
 class Structure:
     """Sides with the trend that the timeframes share, from the right half of the range or on a fresh break with it."""
 
     name, letter = "structure", "H"
-    needs = Needs(timeframes=("1h", "4h"))
+    needs = Needs(timeframes=("1h", "4h"), memory=0)
+    inputs = (*(f"trend_{name}" for name in TIMEFRAMES), "place_in_range", "bars_since_break")
 
     def vote(self, window: Window) -> Votes:
         """Vote on every base row; shapes (bars,). Silent with fewer than two timeframes ready."""
-        frames = screens(window)
-        readings = [read(frame) for frame in frames]
-        trends = [
-            window.aligned(frame.timeframe.name, each.trend) for frame, each in zip(frames, readings, strict=True)
-        ]
-        shared = balance([(SLOWER_COUNTS**rank, trend) for rank, trend in enumerate(trends)]).score
-        known = np.add.reduce([np.isfinite(trend) for trend in trends], axis=0, dtype=np.int64)
-        side = np.where((known >= MIN_TIMEFRAMES) & (np.abs(shared) >= ALIGNED), np.sign(shared), 0.0)
-        zone = right_zone(side, place_in_range(window, frames[1:], readings[1:]))
-        news = is_fresh(readings[0].continued + readings[0].turned, side)
-        strength = np.abs(shared)
+        seen = opinion(window)
+        zone, strength = right_zone(seen.side, seen.place), np.abs(seen.shared)
         return Votes.of(
-            np.where(window.base.ready & (zone | news), side, np.nan),
-            0.5 + ALIGNED_GAIN * strength + ZONE_GAIN * zone + BREAK_GAIN * news,
+            np.where(window.base.ready & (zone | seen.news), seen.side, np.nan),
+            0.5 + ALIGNED_GAIN * strength + ZONE_GAIN * zone + BREAK_GAIN * seen.news,
             strength * np.where(zone, 1.0, OUT_OF_ZONE_CONFIDENCE),
         )
+
+    def explain(self, window: Window, row: int) -> tuple[Reason, ...]:
+        """The trends by their weight, where price stands in the range (low pulls up), and the last break."""
+        seen, reading = opinion(window), window.base.derived(read)
+        weights = [SLOWER_COUNTS**rank for rank in range(len(seen.trends))]
+        trends = (
+            Reason(f"trend_{frame.timeframe.name}", float(trend[row]), float(trend[row]) * weight / sum(weights))
+            for frame, trend, weight in zip(screens(window), seen.trends, weights, strict=True)
+        )
+        place, fresh = float(seen.place[row]), reading.since[row] <= FRESH_BARS
+        return strongest(
+            (
+                *trends,
+                Reason("place_in_range", place, -place if abs(place) <= 1.0 else 0.0),
+                Reason("bars_since_break", float(reading.since[row]), float(reading.broken[row]) if fresh else 0.0),
+            )
+        )
+
+
+def opinion(window: Window) -> Opinion:
+    frames = screens(window)
+    readings = [frame.derived(read) for frame in frames]
+    trends = [window.aligned(frame.timeframe.name, each.trend) for frame, each in zip(frames, readings, strict=True)]
+    shared = balance([(SLOWER_COUNTS**rank, trend) for rank, trend in enumerate(trends)]).score
+    known = np.add.reduce([np.isfinite(trend) for trend in trends], axis=0, dtype=np.int64)
+    side = np.where((known >= MIN_TIMEFRAMES) & (np.abs(shared) >= ALIGNED), np.sign(shared), 0.0)
+    return Opinion(trends, shared, side, place_in_range(window, frames[1:], readings[1:]), is_fresh(readings[0], side))
 
 
 def screens(window: Window) -> list[Frame]:
@@ -79,19 +117,23 @@ def screens(window: Window) -> list[Frame]:
 
 
 def read(frame: Frame) -> Reading:
-    """Swings, their order and the breaks through them, at every bar of a frame; row i knows rows 0..i only."""
-    swings = confirmed_swings(frame["high"], frame["low"], left=SWING_BARS, right=SWING_BARS)
-    high, low, close = swings.high, swings.low, frame["close"]
-    sequence = 0.5 * (np.sign(high.price - high.earlier_price) + np.sign(low.price - low.earlier_price))
-    breaks = np.where(first_true(close > high.price), 1.0, np.where(first_true(close < low.price), -1.0, 0.0))
-    broken = last_nonzero(breaks)
+    """Swings, their order and the breaks through them, at every bar of a whole frame; row i knows rows 0..i only."""
+    highs, lows = (frame.derived(tops, SWING_BARS, SWING_BARS) for tops in (high_tops, low_tops))
+    high, low, close = highs.last(0), lows.last(0), frame["close"]
+    sequence = 0.5 * (np.sign(high - highs.last(1)) + np.sign(low - lows.last(1)))
+    breaks = np.where(first_true(close > high), 1.0, np.where(first_true(close < low), -1.0, 0.0))
+    bar = np.arange(len(breaks))
+    last = np.maximum.accumulate(np.where(breaks != 0, bar, -1))
+    broken = np.where(last >= 0, breaks[np.maximum(last, 0)], 0.0)
     before = np.concatenate(([0.0], broken[:-1]))[: len(broken)]
     return Reading(
         trend=0.5 * (sequence + broken),
         continued=np.where(breaks == before, breaks, 0.0),
         turned=np.where(breaks == -before, breaks, 0.0),
-        high=high.price,
-        low=low.price,
+        broken=broken,
+        since=np.where(last >= 0, bar - last, np.inf),
+        high=high,
+        low=low,
     )
 
 
@@ -102,17 +144,9 @@ def first_true(holds: BoolArray) -> BoolArray:
     return starts
 
 
-def last_nonzero(values: FloatArray) -> FloatArray:
-    """At each bar the last value so far that was not 0; 0 before there is any."""
-    index = np.maximum.accumulate(np.where(values != 0, np.arange(len(values)), -1))
-    return np.where(index >= 0, values[np.maximum(index, 0)], 0.0)
-
-
-def is_fresh(breaks: FloatArray, side: FloatArray) -> BoolArray:
+def is_fresh(reading: Reading, side: FloatArray) -> BoolArray:
     """True where the last break lies on `side` and at most FRESH_BARS back."""
-    index = np.arange(len(breaks))
-    last = np.maximum.accumulate(np.where(breaks != 0, index, -FRESH_BARS - 1))
-    fresh: BoolArray = (side != 0) & (last_nonzero(breaks) == side) & (index - last <= FRESH_BARS)
+    fresh: BoolArray = (side != 0) & (reading.broken == side) & (reading.since <= FRESH_BARS)
     return fresh
 
 

@@ -1,10 +1,11 @@
 """Confirmed swing points: the highs and lows that levels are drawn through, known only once confirmed. Pure."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from ingestion.timeframes import BoolArray, FloatArray
+from ingestion.timeframes import BoolArray, FloatArray, IntArray
 from signals.window import Frame
 
 KEPT = 4  # swings remembered a side: three shoulders of a head and shoulders, and one to compare them with
@@ -62,42 +63,87 @@ def confirmed_swings(high: FloatArray, low: FloatArray, *, left: int, right: int
         raise ValueError(
             f"confirmed_swings needs left and right of at least 1, got {left} and {right}: ask for one bar more"
         )
-    return Swings(high=_side(high, high, left, right), low=_side(low, -low, left, right))
+    whole = [(0, len(high))]
+    return Swings(_side([Tops.of(high, high, left, right)], whole), _side([Tops.of(low, -low, left, right)], whole))
 
 
 def swings_of(frame: Frame, left: int, right: int) -> Swings:
-    """A frame's confirmed swings; through `frame.derived(swings_of, left, right)` all heads share them."""
-    return confirmed_swings(frame["high"], frame["low"], left=left, right=right)
+    """A frame's confirmed swings. Found once on each whole frame, and drawn out for the rows that are asked for."""
+    rows = [(part.start, part.stop) for part in frame.parts]
+    return Swings(
+        high=_side([part.frame.derived(high_tops, left, right) for part in frame.parts], rows),
+        low=_side([part.frame.derived(low_tops, left, right) for part in frame.parts], rows),
+    )
 
 
-def _side(prices: FloatArray, heights: FloatArray, left: int, right: int) -> Side:
-    return _last_confirmed(prices, _is_confirmed(heights, left, right), right)
+@dataclass(frozen=True)
+class Tops:
+    """The confirmed swings of one side of a whole frame: their prices and rows, and how many each bar knows.
+
+    Before the first one stand KEPT unknown ones, so that there is always something to point at.
+    """
+
+    prices: FloatArray
+    rows: FloatArray
+    known: IntArray
+    confirmed: BoolArray
+
+    @classmethod
+    def of(cls, prices: FloatArray, heights: FloatArray, left: int, right: int) -> "Tops":
+        confirmed = _is_confirmed(heights, left, right)
+        rows = np.flatnonzero(confirmed) - right
+        unknown = np.full(KEPT, np.nan)
+        return cls(
+            np.concatenate((unknown, prices[rows])),
+            np.concatenate((unknown, rows)),
+            np.cumsum(confirmed),
+            confirmed,
+        )
+
+    def last(self, rank: int) -> FloatArray:
+        """Price of the last swing (rank 0), the one before it (1) and so on, as known at each bar; shape (bars,)."""
+        found: FloatArray = self.prices[self.known + (KEPT - 1 - rank)]
+        return found
+
+
+def high_tops(frame: Frame, left: int, right: int) -> Tops:
+    return Tops.of(frame["high"], frame["high"], left, right)
+
+
+def low_tops(frame: Frame, left: int, right: int) -> Tops:
+    return Tops.of(frame["low"], -frame["low"], left, right)
+
+
+def _side(tops: Sequence[Tops], rows: Sequence[tuple[int, int]]) -> Side:
+    """The last KEPT swings at some rows of each frame, one frame after the other."""
+    begins = np.cumsum([0, *(len(each.rows) for each in tops[:-1])]).tolist()
+    known = [each.known[start:stop] + begin for each, (start, stop), begin in zip(tops, rows, begins, strict=True)]
+    place = np.concatenate(known) + np.arange(KEPT - 1, -1, -1)[:, None]
+    bar = np.concatenate([np.arange(start, stop) for start, stop in rows])
+    return Side(
+        prices=np.concatenate([each.prices for each in tops])[place],
+        ages=bar - np.concatenate([each.rows for each in tops])[place],
+        confirmed=np.concatenate([each.confirmed[start:stop] for each, (start, stop) in zip(tops, rows, strict=True)]),
+    )
 
 
 def _is_confirmed(heights: FloatArray, left: int, right: int) -> BoolArray:
     """True at the bar that confirms the bar `right` before it as a top."""
     bars = len(heights)
     confirmed = np.zeros(bars, np.bool_)
-    if bars <= left + right:
-        return confirmed
-    top = heights[left : bars - right]
-    stands = np.isfinite(top)
-    for step in range(1, left + 1):
-        stands &= top > heights[left - step : bars - right - step]
-    for step in range(1, right + 1):
-        stands &= top >= heights[left + step : bars - right + step]
-    confirmed[left + right :] = stands
+    tops = bars - left - right
+    if tops > 0:
+        top = heights[left : bars - right]
+        before, after = _greatest(heights, left)[:tops], _greatest(heights, right)[left + 1 :]
+        confirmed[left + right :] = (top > before) & (top >= after)
     return confirmed
 
 
-def _last_confirmed(prices: FloatArray, confirmed: BoolArray, right: int) -> Side:
-    rows = np.flatnonzero(confirmed) - right
-    kept_prices, kept_ages = np.full((2, KEPT, len(prices)), np.nan)
-    known = np.cumsum(confirmed)
-    bar = np.arange(len(prices), dtype=np.float64)
-    for rank in range(min(KEPT, len(rows))):
-        exists = known > rank
-        row = rows[known[exists] - 1 - rank]
-        kept_prices[rank, exists] = prices[row]
-        kept_ages[rank, exists] = bar[exists] - row
-    return Side(prices=kept_prices, ages=kept_ages, confirmed=confirmed)
+def _greatest(heights: FloatArray, bars: int) -> FloatArray:
+    """The greatest of `bars` values from each one on, shape (n - bars + 1,); NaN where one of them is."""
+    greatest, length = heights, 1
+    while length < bars:
+        step = min(length, bars - length)  # overlapping halves: a maximum may count a value twice
+        greatest = np.maximum(greatest[:-step], greatest[step:])
+        length += step
+    return greatest
