@@ -22,7 +22,8 @@ LONGEST = int(PLACE.max()) + 1
 
 DEAD_BAND = 0.10  # market.md, section 2
 # Nine bars in ten lie beyond the dead band, for the groups read the same move (their scores correlate by 0.9). A head
-# that always speaks says little, so each group must carry the vote: four in ten bars are left on 15m candles.
+# that always speaks says little, so each group must carry the vote. Measured on BTC, ETH and ADA in June 2021 and in
+# March and April 2023: that leaves 32 to 44 % of the 15m bars and 39 to 51 % of those of 1h.
 GROUP_BAND = 0.35
 
 

@@ -105,6 +105,15 @@ def test_the_vote_does_not_depend_on_the_price_unit(scale: float) -> None:
     assert (straight.direction == scaled.direction).mean() > 0.995
 
 
+@pytest.mark.parametrize("power", [-30, -1, 1, 30])
+def test_the_vote_is_the_same_to_the_bit_in_a_price_unit_that_rounds_nothing(power: int) -> None:
+    prices = {name: getattr(BLOCKS, name) * 2.0**power for name in ("open", "high", "low", "close")}
+
+    scaled = Technical().vote(window_of(replace(BLOCKS, **prices)))
+
+    assert_same_bits(scaled, Technical().vote(window_of(BLOCKS)))
+
+
 def test_a_steady_rise_is_a_confident_long_and_its_mirror_a_short() -> None:
     long, short = (Technical().vote(window_of(market)) for market in (RISE, upside_down(RISE, around=1000)))
 
