@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import reduce
-from math import exp
+from math import exp, isfinite
 from operator import add
 
 import numpy as np
@@ -24,6 +24,7 @@ from signals.models import ScanHistory
 from signals.scan import Rules, decide, judge
 from signals.window import Window
 from tests.signals.decided import HEAD_NAMES, looks_at_close
+from tests.signals.frames import replayed
 from tests.signals.lived_close import live_close, weights_of
 from tests.signals.market import START_MS
 
@@ -163,6 +164,22 @@ def test_reasons_of_other_heads_are_not_read(cut: slice, heads: list[Talker]) ->
 def test_names_of_inputs_are_unique_in_every_head() -> None:
     for expert in EXPERTS.values():
         assert len(set(expert.inputs)) == len(expert.inputs) <= 2**16
+
+
+@pytest.mark.parametrize("name", EXPERTS)
+def test_every_head_gives_few_reasons_within_bounds_and_from_its_inputs(name: str) -> None:
+    expert, segment = EXPERTS[name], replayed("BTCUSDT", "15m")[-1]
+    rows = segment.rows[:: max(len(segment.rows) // 25, 1)].tolist()
+
+    for row in rows:
+        reasons = expert.explain(replace(segment.window, first=row), row)
+
+        assert len(reasons) <= MOST_REASONS
+        assert len({reason.name for reason in reasons}) == len(reasons)
+        assert {reason.name for reason in reasons} <= set(expert.inputs)
+        assert all(isfinite(reason.value) and -1 <= reason.pull <= 1 for reason in reasons)
+        assert list(reasons) == sorted(reasons, key=lambda reason: -abs(reason.pull))
+        assert expert.explain(replace(segment.window, first=rows[0]), row) == reasons
 
 
 # --- a close as it was lived ------------------------------------------------------------------------------------------
