@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ingestion.timeframes import BoolArray, FloatArray, IntArray
-from signals.window import Frame
+from signals.window import Frame, and_before
 
 # Wilder, New Concepts in Technical Trading Systems (1978): a trend worth following has an ADX of 25 or more.
 TREND_ADX = 25.0
@@ -53,14 +53,6 @@ def classify(frame: Frame, rows: IntArray | None = None) -> npt.NDArray[np.int8]
     ]
     chosen = np.select([holds for holds, _ in rules], [regime for _, regime in rules], Regime.RANGING)
     return chosen.astype(np.int8)
-
-
-def and_before(rows: IntArray, bars: int, length: int) -> IntArray:
-    """The rows and the `bars` before each, once each, ascending, as far as there are any."""
-    chosen = np.zeros(length + bars, np.bool_)
-    for back in range(bars + 1):
-        chosen[rows + bars - back] = True
-    return np.flatnonzero(chosen[bars:])
 
 
 def rolling_rank(values: FloatArray, bars: int, rows: IntArray | None = None) -> FloatArray:

@@ -175,10 +175,16 @@ class Window:
     context: Mapping[str, Frame]
     feeds: Mapping[str, FloatArray]
     first: int = 0
+    _wanted: IntArray | None = field(default=None, repr=False)
     _seen: Mapping[str, IntArray] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(self.base)
+
+    @property
+    def wanted(self) -> IntArray:
+        """The rows that are read, ascending."""
+        return np.arange(self.first, len(self)) if self._wanted is None else self._wanted
 
     def recent(self, memory: int) -> "Window":
         """This window from `memory` bars before the first row that is read; rows are counted from there.
@@ -190,7 +196,7 @@ class Window:
             return self
         feeds = {name: values[row:] for name, values in self.feeds.items()}
         seen = {name: rows[row:] for name, rows in self._seen.items()}
-        return Window(self.base.since(row), self.context, feeds, self.first - row, seen)
+        return Window(self.base.since(row), self.context, feeds, self.first - row, self.wanted - row, seen)
 
     def seen_rows(self, timeframe: str) -> IntArray:
         """For each base row the row of the context frame whose bar closed last by then, -1 where there is none."""
@@ -211,6 +217,14 @@ class Window:
         known = known[frame.ready[row[known]]]
         seen[known] = values[row[known]]
         return seen
+
+
+def and_before(rows: IntArray, bars: int, length: int) -> IntArray:
+    """The rows and the `bars` before each, once each, ascending, as far as there are any."""
+    chosen = np.zeros(length + bars, np.bool_)
+    for back in range(bars + 1):
+        chosen[rows + bars - back] = True
+    return np.flatnonzero(chosen[bars:])
 
 
 @dataclass(frozen=True)
@@ -240,7 +254,8 @@ def stacked(read: Sequence[Span], memory: int | None, context: Sequence[str] = (
     frames, seen = {}, {}
     for name in (name for name in context if name in read[0].window.context):
         frames[name], seen[name] = _stacked_context(name, read, parts)
-    return Window(Excerpt(parts), frames, {}, 0, seen), np.concatenate(wanted)
+    rows = np.concatenate(wanted)
+    return Window(Excerpt(parts), frames, {}, 0, rows, seen), rows
 
 
 def _stacked_context(name: str, read: Sequence[Span], parts: Sequence[Part]) -> tuple[Frame, IntArray]:

@@ -132,10 +132,11 @@ def flag_break(chart: Chart) -> BoolArray:
 
 
 def value_at(values: FloatArray, age: FloatArray) -> FloatArray:
-    """Each row's value `age` bars before it, shape (bars,), NaN where the age is NaN."""
-    known = np.isfinite(age)
-    row = np.arange(len(values)) - np.where(known, age, 0.0).astype(np.int64)
-    return np.where(known, values[row], np.nan)
+    """Each row's value `age` bars before it, shape (bars,), NaN where the age is NaN or beyond FLAG_BARS."""
+    found, bar = np.full(len(values), np.nan), np.arange(len(values))
+    known = np.flatnonzero((age <= FLAG_BARS) & (age <= bar))
+    found[known] = values[bar[known] - age[known].astype(np.int64)]
+    return found
 
 
 def lowest_since(low: FloatArray, age: FloatArray) -> FloatArray:
@@ -154,11 +155,3 @@ BULLISH: tuple[Callable[[Chart], BoolArray], ...] = (
     triangle_break,
     flag_break,
 )
-
-
-def count_bullish(chart: Chart) -> FloatArray:
-    """Number of bullish chart patterns confirmed at each bar, shape (bars,)."""
-    count = np.zeros(len(chart.close))
-    for pattern in BULLISH:
-        count += pattern(chart)
-    return count

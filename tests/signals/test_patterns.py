@@ -8,22 +8,28 @@ import pytest
 import talib
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from talib import abstract
 
 from ingestion.timeframes import BoolArray, Candles, FloatArray
 from signals.heads import chart_patterns
+from signals.heads.base import MOST_REASONS
 from signals.heads.chart_patterns import BULLISH, Chart
 from signals.heads.patterns import (
+    CANDLESTICK_BARS,
     CANDLESTICKS,
     DIRECTIONLESS,
+    PATTERN_BARS,
     REPEATED,
     SWING_LEFT,
     SWING_RIGHT,
     VOLUME_BARS,
     Patterns,
-    count_candlesticks,
+    candlesticks,
+    ticks_of,
     volume_backs,
 )
 from signals.heads.swings import confirmed_swings
+from signals.window import Frame
 from tests.signals.head_windows import (
     READY,
     Row,
@@ -230,6 +236,53 @@ def test_a_repeated_function_is_the_mirror_of_one_that_is_read() -> None:
         left, right = getattr(talib, repeated)(*columns), getattr(talib, read)(*turned)
         assert (left != 0).any()
         np.testing.assert_array_equal(left != 0, right != 0)
+
+
+def count_candlesticks(frame: Frame) -> tuple[FloatArray, FloatArray]:
+    """Bullish and bearish candlestick patterns that end at each bar, a level near or not."""
+    everywhere = np.ones(len(frame), np.bool_)
+    bullish, bearish = np.zeros((2, len(frame)))
+    for _, up, down in candlesticks(frame, everywhere, everywhere):
+        bullish, bearish = bullish + up, bearish + down
+    return bullish, bearish
+
+
+def lookback_of(function: str) -> int:
+    lookback: int = getattr(abstract, function).lookback
+    return lookback
+
+
+def test_no_candlestick_reaches_back_further_than_is_read() -> None:
+    assert max(lookback_of(name) for name in CANDLESTICKS) + PATTERN_BARS <= CANDLESTICK_BARS
+
+
+@pytest.mark.parametrize("coin", ["BTC", *COINS])
+def test_candlesticks_are_the_same_wherever_the_series_starts(coin: str) -> None:
+    name = f"spot_1m/2021-06-10_2021-07-10/{coin}USDT-1m.csv.gz"
+    frame = window_of(recorded() if coin == "BTC" else shared_bars(name)).base
+    whole = np.array(count_candlesticks(frame))
+
+    for start in (1, 7, 100, 333):
+        part = np.array(count_candlesticks(frame.since(start)))
+        np.testing.assert_array_equal(part[:, CANDLESTICK_BARS:], whole[:, start + CANDLESTICK_BARS :])
+
+
+@pytest.mark.parametrize(("first", "scale"), [(35_000.01, 1e8), (0.00000811, 1e8), (9e8, 1e5), (1.0, 1e8)])
+def test_ticks_leave_room_for_exact_sums(first: float, scale: float) -> None:
+    assert ticks_of(np.array([first])) == scale
+    assert first * scale * CANDLESTICK_BARS < 2**53
+
+
+def test_it_names_the_patterns_it_counted() -> None:
+    window = window_of(BLOCK)
+    votes = Patterns().vote(window)
+
+    for row in np.flatnonzero(votes.awake)[:40].tolist():
+        reasons = Patterns().explain(window, row)
+        assert reasons
+        assert {reason.name for reason in reasons} <= set(Patterns.inputs)
+        if len(reasons) < MOST_REASONS:
+            assert np.sign(sum(reason.pull for reason in reasons)) == votes.direction[row]
 
 
 def test_candlesticks_upside_down_are_counted_for_the_other_side() -> None:
