@@ -4,12 +4,14 @@ All parts are read with the flow: more bought than sold, or trading above the pr
 """
 
 from collections.abc import Callable
+from dataclasses import replace
+from math import isfinite
 
 import numpy as np
 import talib
 
-from ingestion.timeframes import FloatArray
-from signals.heads.base import Needs, Votes
+from ingestion.timeframes import FloatArray, IntArray
+from signals.heads.base import Needs, Reason, Votes, strongest
 from signals.heads.parts import balance, bounded, change, in_atrs, stated_probability
 from signals.heads.volume_profile import volume_profile
 from signals.indicators.primitives import ratio, rolling_sum
@@ -45,18 +47,43 @@ class Volume:
     """Sides with the balance of the volume parts that have data; the takers' parts are absent without taker columns."""
 
     name, letter = "volume", "C"
-    needs = Needs(indicators=frozenset({"obv", "vwap", "cmf_20", "atr_14"}))
+    needs = Needs(indicators=frozenset({"obv", "vwap", "cmf_20", "atr_14"}), memory=PROFILE_BARS)
+    inputs = (
+        *("cumulative_delta", "obv_slope", "vwap_distance", "profile_position", "money_flow", "accumulation_slope"),
+        *("force_index", "ease_of_movement", "taker_flow"),
+    )
 
     def vote(self, window: Window) -> Votes:
         """Vote on every bar of the window; shapes (bars,). Confidence is lower where parts lack data."""
-        frame = window.base
-        found = balance([(weight, read(frame)) for weight, read in PARTS])
-        speaks = frame.ready & (np.abs(found.score) > DEAD_BAND)
+        recent = window.recent(PROFILE_BARS)
+        found = balance([(weight, values) for _, weight, values in readings(recent)])
+        speaks = recent.base.ready & (np.abs(found.score) > DEAD_BAND)
         return Votes.of(
             side=np.where(speaks, found.score, np.nan),
             probability=stated_probability(found.score),
             confidence=found.agreement * found.present,
+        ).padded(len(window))
+
+    def explain(self, window: Window, row: int) -> tuple[Reason, ...]:
+        """The parts by what each adds to the score; a part's value is its reading, -1 sold to 1 bought."""
+        recent = replace(window, first=row).recent(PROFILE_BARS)
+        now = row - (len(window) - len(recent))
+        read = [(name, weight, float(values[now])) for name, weight, values in readings(recent)]
+        present = sum(weight for _, weight, value in read if isfinite(value))
+        return strongest(Reason(name, value, value * weight / present) for name, weight, value in read if present)
+
+
+def readings(window: Window) -> list[tuple[str, float, FloatArray]]:
+    """Each part's name, weight and reading, shape (bars,); the profile is drawn for the rows that are read only."""
+    frame = window.base
+    return [
+        (
+            read.__name__,
+            weight,
+            profile_position(frame, window.wanted) if read is profile_position else read(frame),
         )
+        for weight, read in PARTS
+    ]
 
 
 def taker_share(frame: Frame, bars: int) -> FloatArray:
@@ -96,11 +123,11 @@ def vwap_distance(frame: Frame) -> FloatArray:
     return bounded(in_atrs(frame, frame["close"] - frame["vwap"]) / VWAP_ATRS)
 
 
-def profile_position(frame: Frame) -> FloatArray:
+def profile_position(frame: Frame, rows: IntArray | None = None) -> FloatArray:
     """Above the value area long, below it short, inside it as far as the close is from the point of control."""
-    candles, close = frame.candles, frame["close"]
-    first = int(np.argmax(frame.ready)) if frame.ready.any() else len(frame)
-    profile = volume_profile(candles.high, candles.low, close, candles.volume, span=PROFILE_BARS, first=first)
+    ready, close = np.flatnonzero(frame.ready), frame["close"]
+    asked = ready if rows is None else rows[frame.ready[rows]]
+    profile = volume_profile(frame["high"], frame["low"], close, frame["volume"], span=PROFILE_BARS, rows=asked)
     away = close - profile.point_of_control
     edge = np.where(away > 0, profile.value_high, profile.value_low) - profile.point_of_control
     inside = INSIDE_VALUE * np.sign(away) * ratio(away, edge, at_zero=np.nan)
@@ -114,16 +141,23 @@ def money_flow(frame: Frame) -> FloatArray:
 
 def accumulation_slope(frame: Frame) -> FloatArray:
     """The change of the accumulation/distribution line (Chaikin; TA-Lib AD)."""
-    line = talib.AD(frame["high"], frame["low"], frame["close"], frame["volume"])
-    share = share_of_volume(frame, change(line, ACCUMULATION_BARS), ACCUMULATION_BARS)
+    line = change(frame.derived(accumulation_line), ACCUMULATION_BARS)
+    share = share_of_volume(frame, line, ACCUMULATION_BARS)
     return bounded(share / ACCUMULATION_SHARE)
+
+
+def accumulation_line(frame: Frame) -> FloatArray:
+    return talib.AD(frame["high"], frame["low"], frame["close"], frame["volume"])
+
+
+def smoothed_force(frame: Frame) -> FloatArray:
+    return talib.EMA(change(frame["close"], 1) * frame["volume"], FORCE_BARS)
 
 
 def force_index(frame: Frame) -> FloatArray:
     """EMA 13 of change times volume, in ATR times usual volume (Elder, 1993)."""
-    force = talib.EMA(change(frame["close"], 1) * frame["volume"], FORCE_BARS)
     usual = rolling_sum(frame["volume"], FORCE_BARS) / FORCE_BARS
-    return bounded(ratio(force, frame["atr_14"] * usual, at_zero=np.nan) / FORCE_ATRS)
+    return bounded(ratio(frame.derived(smoothed_force), frame["atr_14"] * usual, at_zero=np.nan) / FORCE_ATRS)
 
 
 def ease_of_movement(frame: Frame) -> FloatArray:

@@ -28,27 +28,34 @@ class Profile:
 
 
 def volume_profile(
-    high: FloatArray, low: FloatArray, close: FloatArray, volume: FloatArray, *, span: int, first: int = 0
+    high: FloatArray,
+    low: FloatArray,
+    close: FloatArray,
+    volume: FloatArray,
+    *,
+    span: int,
+    rows: IntArray | None = None,
 ) -> Profile:
-    """Profile of the last `span` (2 or more) bars at each row from `first` on; shapes (bars,), prices, base volume.
+    """Profile of the last `span` (2 or more) bars at each row asked for, or at all; shapes (bars,), base volume.
 
     A bar's volume counts at its typical price. The bins divide the span's own range, so the result has no memory: it
     depends on those bars alone.
     """
-    bars, first = len(close), max(first, span - 1)
+    bars = len(close)
+    asked = np.arange(bars) if rows is None else rows
+    asked = asked[asked >= span - 1]
     found = np.full((3, bars), np.nan)
-    if bars > first:
-        recent = slice(first - span + 1, None)
-        top, bottom = talib.MAX(high[recent], span)[span - 1 :], talib.MIN(low[recent], span)[span - 1 :]
-        price = spans_of(((high + low + close) / 3)[recent], span)
-        held = volume_by_bin(price, spans_of(volume[recent], span), top, bottom)
-        found[:, first:] = in_prices(*value_area(held), top, bottom, held)
+    if len(asked):
+        top, bottom = talib.MAX(high, span)[asked], talib.MIN(low, span)[asked]
+        price = spans_of((high + low + close) / 3, span, asked)
+        held = volume_by_bin(price, spans_of(volume, span, asked), top, bottom)
+        found[:, asked] = in_prices(*value_area(held), top, bottom, held)
     return Profile(point_of_control=found[0], value_low=found[1], value_high=found[2])
 
 
-def spans_of(values: FloatArray, span: int) -> FloatArray:
-    """Each row's last `span` values, oldest first, shape (rows, span); the first row is the first full span."""
-    return np.lib.stride_tricks.sliding_window_view(values, span)
+def spans_of(values: FloatArray, span: int, rows: IntArray) -> FloatArray:
+    """The last `span` values at each row, oldest first, shape (rows, span)."""
+    return np.lib.stride_tricks.sliding_window_view(values, span)[rows - span + 1]
 
 
 def volume_by_bin(price: FloatArray, volume: FloatArray, top: FloatArray, bottom: FloatArray) -> FloatArray:

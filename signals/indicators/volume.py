@@ -30,27 +30,19 @@ def vwap(
     if not len(open_ms):
         return np.empty(0)
     day = open_ms // DAY_MS
-    begins = np.r_[True, day[1:] != day[:-1]]
-    session = np.cumsum(begins) - 1
-    place = np.arange(len(day)) - np.flatnonzero(begins)[session]
-    turnover = summed_by_session((high + low + close) / 3 * volume, session, place)
-    traded = summed_by_session(volume, session, place)
+    begins = np.concatenate(([0], np.flatnonzero(day[1:] != day[:-1]) + 1))
+    bars = np.diff(begins, append=len(day))
+    # A row a day: a running sum over the whole series less its value at midnight would carry the rounding of all the
+    # days before into the result, and another window would get other bits.
+    longest = int(bars.max())
+    place = np.arange(len(day)) + np.repeat(np.arange(len(begins)) * longest - begins, bars)
+    table = np.zeros((2, len(begins) * longest))
+    table[0, place], table[1, place] = (high + low + close) / 3 * volume, volume
+    turnover, traded = np.cumsum(table.reshape(2, len(begins), longest), axis=2).reshape(2, -1)[:, place]
     average = ratio(turnover, traded, at_zero=np.nan)
     if open_ms[0] % DAY_MS:
-        average[session == 0] = np.nan
+        average[: bars[0]] = np.nan
     return average
-
-
-def summed_by_session(values: FloatArray, session: npt.NDArray[np.int64], place: npt.NDArray[np.int64]) -> FloatArray:
-    """Running sum that starts afresh with every session, shape (n,).
-
-    One row a session: a running sum over the whole series less its value at midnight would carry the rounding of all
-    the days before into the result, and another window would get other bits.
-    """
-    table = np.zeros((session[-1] + 1, place.max() + 1))
-    table[session, place] = values
-    summed: FloatArray = np.cumsum(table, axis=1)[session, place]
-    return summed
 
 
 def chaikin_money_flow(high: FloatArray, low: FloatArray, close: FloatArray, volume: FloatArray) -> FloatArray:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from ingestion.timeframes import Candles, FloatArray
 from signals.heads import volume as parts
+from signals.heads.base import MOST_REASONS
 from signals.heads.parts import balance
 from signals.heads.volume import PARTS, Volume
 from signals.heads.volume_profile import BINS, VALUE_AREA, volume_by_bin, volume_profile
@@ -278,13 +279,24 @@ def test_the_profile_of_any_bars_is_the_one_counted_by_hand(rows: list[tuple[int
     assert_profile_by_hand(candles, span)
 
 
-def test_a_profile_begun_late_has_the_same_bits() -> None:
-    columns = BLOCK.high, BLOCK.low, BLOCK.close, BLOCK.volume
+def test_a_profile_of_some_rows_has_the_bits_of_all() -> None:
+    columns, rows = (BLOCK.high, BLOCK.low, BLOCK.close, BLOCK.volume), np.array([3, 95, 96, 511, len(BLOCK) - 1])
 
-    early, late = (volume_profile(*columns, span=96, first=first) for first in (0, 511))
+    every, some = (volume_profile(*columns, span=96, rows=asked) for asked in (None, rows))
 
-    assert late.value_high[511:].tobytes() == early.value_high[511:].tobytes()
-    assert np.isnan(late.value_high[:511]).all()
+    assert some.value_high[rows].tobytes() == every.value_high[rows].tobytes()
+    assert np.isnan(np.delete(some.value_high, rows)).all()
+
+
+def test_it_names_the_parts_that_moved_it() -> None:
+    window = window_of(with_takers(BLOCK))
+    votes = Volume().vote(window)
+
+    for row in np.flatnonzero(votes.awake)[:30].tolist():
+        reasons = Volume().explain(window, row)
+        assert len(reasons) == MOST_REASONS
+        assert {reason.name for reason in reasons} <= set(Volume.inputs) == {read.__name__ for _, read in PARTS}
+        assert np.sign(reasons[0].pull) == np.sign(reasons[0].value)
 
 
 def test_price_beyond_the_value_area_is_a_full_vote_and_inside_it_half_a_one_at_most() -> None:
