@@ -35,7 +35,7 @@ PURE = (
 # chance. `datetime` is there for calendar arithmetic; reading its clock is refused below.
 PURE_LIBRARIES = {
     *("numpy", "talib", "math", "statistics", "bisect", "itertools", "functools", "collections", "dataclasses"),
-    *("enum", "typing", "datetime", "uuid", "hashlib", "zlib", "json", "re", "struct"),
+    *("enum", "typing", "datetime", "uuid", "hashlib", "zlib", "json", "re", "struct", "zoneinfo"),
 }
 CLOCKS = {"now", "utcnow", "today", "time", "monotonic", "perf_counter", "process_time"}
 

@@ -139,8 +139,17 @@ def test_the_page_says_when_no_reason_is_known(superuser: Client, scan: ScanHist
 
 def test_a_scan_without_a_lean_has_no_probability(superuser: Client, scan: ScanHistory) -> None:
     empty = [0.0] * len(HEADS)
-    silent = {"directions": [0] * len(HEADS), "probabilities": empty, "confidences": empty}
-    rows.scan(CLOSE, symbol="XRPUSDT", lean=0, log_odds=0.0, win_probability=None, expected_r=None, **silent)
+    rows.scan(
+        CLOSE,
+        symbol="XRPUSDT",
+        lean=0,
+        log_odds=0.0,
+        win_probability=None,
+        expected_r=None,
+        directions=[0] * len(HEADS),
+        probabilities=empty,
+        confidences=empty,
+    )
     quiet = ScanHistory.objects.get(symbol="XRPUSDT")
 
     assert "No trade: the votes leaned to neither side." in page(superuser, quiet)
