@@ -60,5 +60,5 @@ class BackfillRunAdmin(ReadOnlyAdmin):
 
 @admin.register(MarketFeed)
 class MarketFeedAdmin(ReadOnlyAdmin):
-    list_display = ("name", "symbol", "available_at")
+    list_display = ("name", "symbol", "as_of", "available_at", "values")
     list_filter = ("name", "symbol")

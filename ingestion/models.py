@@ -156,16 +156,25 @@ class BackfillRun(models.Model):
 
 
 class MarketFeed(models.Model):
-    """One reading of a named feed, of a symbol or ('') of the whole market; usable only from `available_at`."""
+    """One reading of a named feed, of a symbol or ('') of the whole market; usable only from `available_at`.
+
+    `as_of` is the moment it speaks of. Of two readings of one moment the first that was stored counts.
+    """
 
     name = models.TextField()
     symbol = models.TextField(blank=True, default="")
+    as_of = models.DateTimeField()
     available_at = models.DateTimeField()
     values = ArrayField(models.FloatField())
 
     class Meta:
         db_table = "market_feeds"
-        constraints = (models.UniqueConstraint(fields=("name", "symbol", "available_at"), name="market_feed_once"),)
+        constraints = (
+            models.UniqueConstraint(fields=("name", "symbol", "as_of"), name="market_feed_once"),
+            models.CheckConstraint(
+                condition=Q(available_at__gte=models.F("as_of")), name="market_feed_not_before_its_moment"
+            ),
+        )
 
     def __str__(self) -> str:
-        return f"{self.name} {self.symbol} {self.available_at:%Y-%m-%d %H:%M}"
+        return f"{self.name} {self.symbol} {self.as_of:%Y-%m-%d %H:%M}"

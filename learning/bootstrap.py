@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from math import isfinite
 from typing import Any
 
 from django.db import transaction
@@ -24,12 +25,14 @@ from learning.replay import Replayed, replay
 from learning.school import School
 from learning.services import CONFIG, store_lesson
 from learning.versions import ensure_birth
-from learning.walk import Decided
+from learning.walk import Decided, Given
 from signals.configuration import rules, scan_timeframe
+from signals.derivatives import ALT_SEASON, READ_BACK, Stored
 from signals.models import RejectedSignal, ScanClose, ScanHistory, Signal, TrackedDecision
-from signals.mood_feed import feed_name
+from signals.mood_feed import EXTERNAL, feed_name
 from signals.rows import scan_rows, set_mirror_outcome, set_outcome, to_ms, to_time, tracked_rows
 from signals.selectors import decided_until
+from signals.windows import all_readings, external_of
 
 SOURCE = "bootstrap"
 
@@ -72,6 +75,7 @@ def bootstrap(
         first_close_ms=max(first_ms, to_ms(since)) if since else first_ms,
         last_close_ms=to_ms(now) // timeframe.ms * timeframe.ms,
         progress=progress,
+        given=given_by(all_readings((*READ_BACK, EXTERNAL))),
     )
     with transaction.atomic():
         return _store(replayed, school, timeframe)
@@ -94,9 +98,18 @@ def _store(replayed: Replayed, school: School, timeframe: Timeframe) -> Bootstra
     return Bootstrapped(len(closes), scans, signals, shadows, events, versions)
 
 
+def given_by(stored: Stored) -> Given:
+    """What was fetched before, usable from when it was there."""
+    return Given(external=external_of(stored), readings=stored)
+
+
 def _mood_rows(replayed: Replayed, timeframe: Timeframe) -> Iterator[MarketFeed]:
-    for close_ms, values in zip(replayed.seen.mood_ms.tolist(), replayed.seen.mood, strict=True):
-        yield MarketFeed(name=feed_name(timeframe), symbol="", available_at=to_time(close_ms), values=values.tolist())
+    seen = replayed.seen
+    for close_ms, values, season in zip(seen.mood_ms.tolist(), seen.mood, seen.season.tolist(), strict=True):
+        at = to_time(close_ms)
+        yield MarketFeed(name=feed_name(timeframe), as_of=at, available_at=at, values=values.tolist())
+        if isfinite(season):
+            yield MarketFeed(name=ALT_SEASON, as_of=at, available_at=at, values=[season])
 
 
 def _close_row(decided: Decided, timeframe: Timeframe, replayed: Replayed) -> ScanClose:

@@ -10,16 +10,16 @@ import numpy as np
 
 from alphapulse_site.clock import market_now
 from ingestion.candles import load_many
-from ingestion.models import MarketFeed
 from ingestion.timeframes import FloatArray, IntArray, Timeframe
 from learning.selectors import version_of, versions_of_other_heads
-from learning.walk import NEVER_MS, Decided, Walk, look_over, walk_over
-from signals import mood
+from learning.walk import NEVER_MS, Decided, Given, Seen, Walk, look_over, walk_over
 from signals.configuration import rules, scan_timeframe
+from signals.derivatives import ALT_SEASON, READ_BACK
 from signals.digests import decisions_digest
 from signals.heads import HEADS
 from signals.models import RejectedSignal, ScanClose, ScanHistory, Signal, TrackedDecision
-from signals.mood_feed import feed_name
+from signals.mood import MOOD_FIELDS
+from signals.mood_feed import EXTERNAL, feed_name
 from signals.rows import (
     MIRROR_COLUMNS,
     OUTCOME_COLUMNS,
@@ -32,6 +32,7 @@ from signals.rows import (
 )
 from signals.selectors import past_signals
 from signals.version import Version
+from signals.windows import all_readings, external_of, season_of
 
 # Reasons are words about votes that are compared, rounded for people: nothing is decided by them.
 NOT_COMPARED = ("pk", "source", "waited_too_long", "reasons")
@@ -104,10 +105,10 @@ def _certify(rows: list[ScanClose], timeframe: Timeframe, progress: Callable[[st
     # Beyond the market clock a minute is not missing, it has not come yet.
     known_ms = min(to_ms(last) + timeframe.ms * (rules().bracket.limit_bars + 1), to_ms(market_now() or last))
     minutes = {symbol: candles for symbol, candles in load_many(symbols, 0, known_ms).items() if len(candles)}
-    stored_ms, stored_mood = _stored_mood(timeframe)
-    seen = look_over(minutes, timeframe, to_ms(first), to_ms(last), HEADS, rules(), given_mood=(stored_ms, stored_mood))
+    given = _given(timeframe)
+    seen = look_over(minutes, timeframe, to_ms(first), to_ms(last), HEADS, rules(), given=given)
     certificate = Certificate(moods=len(seen.mood_ms))
-    certificate.differences += _mood_differences(seen.mood_ms, seen.mood, stored_ms, stored_mood)
+    certificate.differences += feed_differences(seen, given, to_ms(first))
     walk = Walk(minutes, timeframe, rules(), known_ms, past=past_signals(timeframe, first, rules().gates))
     teacher = Stored(_versions(rows))
     expected = {to_ms(row.close_time) for row in rows}
@@ -139,21 +140,43 @@ def _versions(rows: list[ScanClose]) -> dict[int, Version]:
     }
 
 
-def _stored_mood(timeframe: Timeframe) -> tuple[IntArray, FloatArray]:
-    rows = list(MarketFeed.objects.filter(name=feed_name(timeframe), symbol="").order_by("available_at"))
-    values = np.array([row.values for row in rows], dtype=np.float64).reshape(len(rows), len(mood.MOOD_FIELDS))
-    return np.array([to_ms(row.available_at) for row in rows], dtype=np.int64), values
+def _given(timeframe: Timeframe) -> Given:
+    """The feeds as they were stored."""
+    stored = all_readings((feed_name(timeframe), ALT_SEASON, EXTERNAL, *READ_BACK))
+    moods = stored.get(feed_name(timeframe), {}).get("")
+    return Given(
+        mood=(moods.as_of_ms, moods.values) if moods else (np.empty(0, np.int64), np.empty((0, len(MOOD_FIELDS)))),
+        season=season_of(stored),
+        external=external_of(stored),
+        readings=stored,
+    )
 
 
-def _mood_differences(
-    mood_ms: IntArray, recomputed: FloatArray, stored_ms: IntArray, stored: FloatArray
+def feed_differences(seen: Seen, given: Given, first_ms: int) -> Iterator[str]:
+    """Every close whose stored mood, or from `first_ms` on alt season, is not what the candles give again."""
+    stored_ms, moods = given.mood or (np.empty(0, np.int64), np.empty((0, len(MOOD_FIELDS))))
+    yield from _differing_rows("mood", seen.mood_ms, seen.mood, stored_ms, moods)
+    season_ms, season = (given.season.as_of_ms, given.season.values) if given.season else (stored_ms[:0], moods[:0, 0])
+    known = np.isfinite(seen.season) & (seen.mood_ms >= first_ms)
+    stored = np.isin(season_ms, seen.mood_ms) & (season_ms >= first_ms)
+    yield from _differing_rows(
+        "alt season", seen.mood_ms[known], seen.season[known], season_ms[stored], season[stored], extra=True
+    )
+
+
+def _differing_rows(
+    name: str, made_ms: IntArray, made: FloatArray, stored_ms: IntArray, stored: FloatArray, *, extra: bool = False
 ) -> Iterator[str]:
+    """One line for each close that is not stored or has other values; with `extra` those stored for nothing too."""
     known = dict(zip(stored_ms.tolist(), stored, strict=True))
-    for close_ms, values in zip(mood_ms.tolist(), recomputed, strict=True):
-        if close_ms not in known:
-            yield f"mood {to_time(close_ms):%Y-%m-%d %H:%M}: not stored"
-        elif not np.array_equal(known[close_ms], values, equal_nan=True):
-            yield f"mood {to_time(close_ms):%Y-%m-%d %H:%M}: values"
+    for close_ms, values in zip(made_ms.tolist(), made, strict=True):
+        row = known.pop(close_ms, None)
+        if row is None:
+            yield f"{name} {to_time(close_ms):%Y-%m-%d %H:%M}: not stored"
+        elif not np.array_equal(row, values, equal_nan=True):
+            yield f"{name} {to_time(close_ms):%Y-%m-%d %H:%M}: values"
+    for close_ms in sorted(known) if extra else ():
+        yield f"{name} {to_time(close_ms):%Y-%m-%d %H:%M}: stored, but not recomputed"
 
 
 def _compare(decided: Decided, timeframe: Timeframe, certificate: Certificate, known_ms: int) -> None:

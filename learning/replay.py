@@ -12,7 +12,7 @@ from ingestion.timeframes import MINUTE_MS, Candles, Timeframe
 from learning.calendar import DAY_MS
 from learning.evaluation import Estimate, mean_by_day, wilson
 from learning.labels import NEUTRAL_R
-from learning.walk import Decided, Seen, Teacher, Walk, look_over, walk_over
+from learning.walk import Decided, Given, Seen, Teacher, Walk, look_over, walk_over
 from signals.digests import decisions_digest
 from signals.first_touch import Outcome
 from signals.heads import HEADS
@@ -38,6 +38,7 @@ def replay(
     first_close_ms: int,
     last_close_ms: int,
     progress: Callable[[str, float], None] = lambda step, share: None,
+    given: Given = Given(),  # noqa: B008 - frozen
 ) -> Replayed:
     """Look at everything, then decide close after close; `progress` gets the step's name and the share done."""
     began = time.process_time()
@@ -50,6 +51,7 @@ def replay(
         HEADS,
         rules,
         lambda _: progress("look", next(looked) / len(minutes)),
+        given,
     )
     known_until_ms = max(int(candles.open_ms[-1]) for candles in minutes.values() if len(candles)) + MINUTE_MS
     walk = Walk(minutes, timeframe, rules, known_until_ms)

@@ -15,11 +15,15 @@ from learning.calendar import DAY_MS
 from learning.follow import Ends, Followed, follow
 from learning.labels import Label, uniqueness_within
 from signals import mood_feed
+from signals.alt_season import seasons
 from signals.columns import runs
 from signals.consensus import evidence
+from signals.derivatives import Stored, symbol_feeds
+from signals.feeds import Feed, Readings
 from signals.gates import PastSignal, has_quorum
 from signals.heads.base import Head
-from signals.scan import Decisions, Looks, Rules, decide, judge, look, segments, serial_order, signal_at
+from signals.scan import Decisions, Looks, Rules, decide, judge, look, serial_order, signal_at
+from signals.segments import segments
 from signals.version import Version
 
 
@@ -166,12 +170,30 @@ def _is_void(followed: Followed) -> bool:
 
 
 @dataclass(frozen=True)
+class Given:
+    """What is known of a history beside its candles.
+
+    `mood`, `season`: times and rows, and alt seasons, that were stored; None: they are made as live makes them, from
+    the first close on. `external`: the index from outside. `readings`: those of the futures market, by name, symbol.
+    """
+
+    mood: tuple[IntArray, FloatArray] | None = None
+    season: Feed | None = None
+    external: Readings | None = None
+    readings: Stored = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Seen:
-    """What a history showed before any weight: all looks in order of close and symbol, and the mood of every close."""
+    """What a history showed before any weight: all looks in order of close and symbol.
+
+    Beside them the mood (closes, fields) and the alt season (closes,) of every close, made again where it was given.
+    """
 
     looks: Looks
     mood_ms: IntArray
     mood: FloatArray
+    season: FloatArray
 
 
 def look_over(
@@ -182,26 +204,28 @@ def look_over(
     heads: tuple[Head, ...],
     rules: Rules,
     progress: Callable[[str], None] = lambda symbol: None,
-    given_mood: tuple[IntArray, FloatArray] | None = None,
+    given: Given = Given(),
 ) -> Seen:
     """Look at every ready close of every symbol. The mood starts with the history, also when looking starts later.
 
-    `given_mood`: times and rows that were stored; the mood of each of those closes is then made with them as its past.
+    A mood that is given is made again close by close, with the given ones as its past.
     """
     found = {
         symbol: list(segments(candles, timeframe, int(candles.open_ms[0]), last_close_ms))
         for symbol, candles in sorted(minutes.items())
         if len(candles)
     }
-    mood_ms, mood = mood_feed.mood_over(found) if given_mood is None else mood_feed.mood_again(found, *given_mood)
-    feeds = mood_feed.feeds(mood_ms, mood)
+    mood_ms, mood = mood_feed.mood_over(found) if given.mood is None else mood_feed.mood_again(found, *given.mood)
+    season = seasons(minutes, mood_ms)
+    known = Feed(mood_ms, mood_ms, season) if given.mood is None else given.season
+    feeds = mood_feed.feeds(mood_ms, mood) | mood_feed.external(given.external)
     parts = []
     for symbol, segments_found in found.items():
-        parts.append(look(symbol, segments_found, feeds, heads, rules))
+        parts.append(look(symbol, segments_found, feeds, heads, rules, symbol_feeds([symbol], given.readings, known)))
         progress(symbol)
     looks = Looks.concatenate(parts or [look("", [], {}, heads, rules)])
     looks = looks.take(np.lexsort((looks.symbol, looks.close_ms)))
-    return Seen(looks.take(looks.close_ms >= first_close_ms), mood_ms, mood)
+    return Seen(looks.take(looks.close_ms >= first_close_ms), mood_ms, mood, season)
 
 
 def walk_over(seen: Seen, walk: Walk, teacher: Teacher) -> Iterator[Decided]:

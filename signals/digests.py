@@ -18,7 +18,7 @@ def canonical(values: FloatArray) -> FloatArray:
 
 
 def input_digests(spans: Sequence[Span], seen: Mapping[str, FloatArray]) -> list[bytes]:
-    """One digest a row of everything the heads could read there: bars of every timeframe and feeds."""
+    """One digest a row of everything the heads could read there: bars of every timeframe and feeds, in their order."""
     rows = sum(len(span) for span in spans)
     feeds = np.column_stack([canonical(values) for values in seen.values()] or [np.zeros(rows)])
     bars = [each for span in spans for each in _bars_seen(span)]

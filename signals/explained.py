@@ -7,14 +7,14 @@ import numpy as np
 
 from ingestion.timeframes import TIMEFRAMES
 from signals.consensus import Weights
-from signals.explanation import Explanation, Reasons, as_experts, as_kept, explained, unpacked
+from signals.explanation import Explanation, Reasons, as_kept, explained, unpacked
 from signals.heads import HEADS
 from signals.heads.base import Votes
 from signals.models import ScanHistory
 from signals.rows import judged_from
 from signals.windows import window_at
 
-EXPERTS = {head.name: head for head in as_experts(HEADS)}
+EXPERTS = {head.name: head for head in HEADS}
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,12 @@ import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan
-from typing import cast
 
 import numpy as np
 
 from signals.consensus import Weights, evidence
 from signals.gates import GATES, REASONS
-from signals.heads.base import Expert, Head, Needs, Reason, Votes
+from signals.heads.base import Expert, Reason
 from signals.scan import Judged
 from signals.window import Window
 
@@ -190,37 +189,6 @@ def known(value: float) -> float | None:
 COUNT, REASON = struct.Struct("<B"), struct.Struct("<Hfb")
 FULL_PULL = 127
 LARGEST = float(np.finfo(np.float32).max)
-
-
-@dataclass(frozen=True)
-class Silent:
-    """A head that cannot say why."""
-
-    head: Head
-    inputs: tuple[str, ...] = ()
-
-    @property
-    def name(self) -> str:
-        return self.head.name
-
-    @property
-    def letter(self) -> str:
-        return self.head.letter
-
-    @property
-    def needs(self) -> Needs:
-        return self.head.needs
-
-    def vote(self, window: Window) -> Votes:
-        return self.head.vote(window)
-
-    def explain(self, window: Window, row: int) -> Reasons:
-        return ()
-
-
-def as_experts(heads: Sequence[Head]) -> list[Expert]:
-    """The heads, those that cannot say why as ones without reasons."""
-    return [cast(Expert, head) if hasattr(head, "explain") else Silent(head) for head in heads]
 
 
 def reasons_at(window: Window, row: int, heads: Sequence[Expert]) -> list[Reasons]:

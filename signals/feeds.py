@@ -1,9 +1,10 @@
 """Feeds: figures from outside the candles, each usable only from the moment it was there. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from ingestion.timeframes import FloatArray, IntArray
 
@@ -47,6 +48,24 @@ class Feed:
 Feeds = Mapping[str, Feed]
 
 
+@dataclass(frozen=True)
+class Readings:
+    """Stored readings of one name and symbol, in order of arrival; times in ms (n,), values (n, fields)."""
+
+    as_of_ms: IntArray
+    available_ms: IntArray
+    values: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.as_of_ms)
+
+    @classmethod
+    def of(cls, rows: Sequence[tuple[int, int, Sequence[float]]]) -> "Readings":
+        """From rows of moment, arrival and values; at least one."""
+        as_of_ms, available_ms, values = zip(*sorted(rows, key=lambda row: (row[1], row[0])), strict=True)
+        return cls(np.array(as_of_ms, np.int64), np.array(available_ms, np.int64), np.array(values, np.float64))
+
+
 def newest_reading(as_of_ms: IntArray) -> IntArray:
     """For each reading, the index of the newest one that had arrived by then; of equal ones the first to arrive."""
     newest = np.maximum.accumulate(as_of_ms)
@@ -65,3 +84,33 @@ def all_seen_at(feeds: Feeds, close_ms: IntArray, bar_ms: int) -> dict[str, Floa
             known[key] = feed._readings(close_ms, bar_ms)
         seen[name] = feed._at(known[key])
     return seen
+
+
+# Times of one symbol lie within 2**42 ms of 1970 (the year 2109); the next symbol's begin there.
+PLACE_MS = 2**42
+
+
+@dataclass(frozen=True)
+class SymbolFeeds:
+    """The feeds of many symbols end to end: the times of the symbol at place n are n * PLACE_MS later.
+
+    So the readings of all of them are looked up at once. `symbols` is sorted.
+    """
+
+    symbols: tuple[str, ...]
+    feeds: Feeds
+
+    def seen_at(self, symbol: npt.NDArray[np.str_], close_ms: IntArray, bar_ms: int) -> dict[str, FloatArray]:
+        """What each row's symbol sees of each feed at its close, NaN where it has none or nothing fresh."""
+        place = np.searchsorted(self.symbols, symbol) if self.symbols else np.zeros(len(symbol), np.int64)
+        held = np.array([*self.symbols, ""])[place] == symbol
+        return all_seen_at(self.feeds, np.where(held, close_ms + place * PLACE_MS, -1), bar_ms)
+
+
+def spread(seen: Mapping[str, FloatArray], rows: IntArray, bars: int) -> dict[str, FloatArray]:
+    """Feeds at the rows they were seen from; heads read a feed at the row they vote on and nowhere else."""
+    table = {}
+    for name, values in seen.items():
+        table[name] = np.full(bars, np.nan)
+        table[name][rows] = values
+    return table

@@ -211,7 +211,8 @@ def fear_greed(mood: Mapping[str, FloatArray]) -> FloatArray:
 
 def _strides(momentum: FloatArray, volatility: FloatArray) -> FloatArray:
     """Momentum in units of volatility; 0 in a market that did not move at all."""
-    return np.where(momentum == 0.0, 0.0, _ratio(momentum, volatility))
+    with np.errstate(over="ignore"):  # infinitely many of them are full greed or full fear
+        return np.where(momentum == 0.0, 0.0, _ratio(momentum, volatility))
 
 
 def _normal_curve(deviations: FloatArray) -> FloatArray:

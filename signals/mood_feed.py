@@ -6,8 +6,8 @@ import numpy as np
 
 from ingestion.timeframes import FloatArray, IntArray, Timeframe
 from signals import mood
-from signals.feeds import Feed
-from signals.scan import Segment
+from signals.feeds import Feed, Readings
+from signals.segments import Segment
 
 Found = Mapping[str, Sequence[Segment]]
 
@@ -23,6 +23,19 @@ def feeds(available_ms: IntArray, rows: FloatArray) -> dict[str, Feed]:
         f"mood.{name}": Feed(available_ms, available_ms, np.ascontiguousarray(rows[:, column]))
         for column, name in enumerate(mood.MOOD_FIELDS)
     }
+
+
+EXTERNAL = "sentiment.external"
+# An index from outside comes once a day; one that is missing leaves the last one standing for another day.
+EXTERNAL_FRESH_MS = 2 * mood.DAY_MS
+
+
+def external(readings: Readings | None) -> dict[str, Feed]:
+    """The readings of a fear-and-greed index from outside, 0..100, as a feed; none without readings."""
+    if readings is None:
+        return {}
+    index = np.ascontiguousarray(readings.values[:, 0])
+    return {EXTERNAL: Feed(readings.as_of_ms, readings.available_ms, index, EXTERNAL_FRESH_MS)}
 
 
 def symbol_rows(segments: Sequence[Segment]) -> tuple[IntArray, mood.SymbolMood]:

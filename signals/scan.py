@@ -7,12 +7,12 @@ from uuid import UUID
 import numpy as np
 import numpy.typing as npt
 
-from ingestion.timeframes import TIMEFRAMES, Candles, IntArray, Timeframe, resample
+from ingestion.timeframes import IntArray
 from signals.bracket import BracketRule, Costs, expected_r, place, risk_distance
 from signals.columns import Rows, runs
 from signals.consensus import FloatArray, SideArray, Weights, evidence, pool
 from signals.digests import canonical, input_digests, named_by_content, weights_digest
-from signals.feeds import Feeds, all_seen_at
+from signals.feeds import Feeds, SymbolFeeds, all_seen_at, spread
 from signals.gates import (
     GATES,
     SYMBOL_GATES,
@@ -30,9 +30,8 @@ from signals.gates import (
 from signals.heads.base import Head, Votes
 from signals.regime import MEMORY as REGIME_MEMORY
 from signals.regime import classify
+from signals.segments import Segment
 from signals.window import Frame, Span, Window, stacked
-
-CONTEXT = ("1h", "4h")
 
 
 @dataclass(frozen=True)
@@ -85,79 +84,16 @@ class Decisions(Judged):
     scan_id: npt.NDArray[np.object_]
 
 
-def frames_between(minutes: Candles, timeframe: Timeframe, first_ms: int, last_ms: int) -> dict[int, Frame]:
-    """Anchored frames by block for bars that open in [first_ms, last_ms]; `minutes` may hold more on either side."""
-    first, last = timeframe.block_of(np.array([first_ms, last_ms])).tolist()
-    end_ms = last_ms + timeframe.ms
-    frames = {}
-    for block in range(first, last + 1):
-        start_ms = timeframe.window_start_ms(block)
-        stop_ms = min(start_ms + 2 * timeframe.block * timeframe.ms, end_ms)
-        frames[block] = Frame(timeframe, resample(minutes.between(start_ms, stop_ms), timeframe))
-    return frames
-
-
-def slower_than(timeframe: Timeframe, context: Sequence[str] = CONTEXT) -> list[Timeframe]:
-    """The context timeframes that a scan timeframe has beside it."""
-    return [TIMEFRAMES[name] for name in context if TIMEFRAMES[name].minutes > timeframe.minutes]
-
-
-def history_start_ms(timeframe: Timeframe, first_close_ms: int, context: Sequence[str] = CONTEXT) -> int:
-    """Open time (ms) of the earliest 1m candle that a scan closing at `first_close_ms` can read."""
-    used = [timeframe, *slower_than(timeframe, context)]
-    return min(
-        each.window_start_ms(int(each.block_of(np.array(each.last_closed_open_ms(first_close_ms))))) for each in used
-    )
-
-
-@dataclass(frozen=True)
-class Segment:
-    """A window and those of its base rows for which every timeframe's anchor is the right one."""
-
-    window: Window
-    rows: npt.NDArray[np.int64]
-
-
-def segments(
-    minutes: Candles,
-    timeframe: Timeframe,
-    first_close_ms: int,
-    last_close_ms: int,
-    context: Sequence[str] = CONTEXT,
-) -> Iterator[Segment]:
-    """Windows (without feeds) whose rows together are the ready bars that close in [first_close_ms, last_close_ms]."""
-    slow = slower_than(timeframe, context)
-    slow_frames = {
-        slower.name: frames_between(
-            minutes,
-            slower,
-            slower.last_closed_open_ms(first_close_ms),
-            slower.last_closed_open_ms(last_close_ms),
-        )
-        for slower in slow
-    }
-    base_frames = frames_between(minutes, timeframe, first_close_ms - timeframe.ms, last_close_ms - timeframe.ms)
-    for block, frame in base_frames.items():
-        own = timeframe.block_of(frame.candles.open_ms) == block
-        wanted = own & frame.ready & (frame.close_ms >= first_close_ms) & (frame.close_ms <= last_close_ms)
-        anchors = np.stack(
-            [slower.block_of(frame.close_ms // slower.ms * slower.ms - slower.ms) for slower in slow]
-            or [np.zeros(len(frame), np.int64)]
-        )
-        rows = np.flatnonzero(wanted)
-        changed = np.flatnonzero((np.diff(anchors[:, rows], axis=1) != 0).any(axis=0)) + 1
-        for part in np.split(rows, changed):
-            if len(part):
-                seen = {
-                    slower.name: slow_frames[slower.name][int(anchors[index, part[0]])]
-                    for index, slower in enumerate(slow)
-                }
-                yield Segment(Window(frame, seen, {}), part)
-
-
-def look(symbol: str, found: Sequence[Segment], feeds: Feeds, heads: Sequence[Head], rules: Rules) -> Looks:
+def look(
+    symbol: str,
+    found: Sequence[Segment],
+    feeds: Feeds,
+    heads: Sequence[Head],
+    rules: Rules,
+    own_feeds: SymbolFeeds | None = None,
+) -> Looks:
     """Let every head vote on the rows of one symbol's segments: `look_together` of one symbol."""
-    return look_together({symbol: found}, feeds, heads, rules)
+    return look_together({symbol: found}, feeds, heads, rules, own_feeds)
 
 
 # Looked at together, so that what a head costs besides its arithmetic is shared; more would only fill the memory.
@@ -169,7 +105,7 @@ def look_together(
     feeds: Feeds,
     heads: Sequence[Head],
     rules: Rules,
-    own_feeds: Mapping[str, Feeds] | None = None,
+    own_feeds: SymbolFeeds | None = None,
 ) -> Looks:
     """Let every head vote on the rows of all symbols' segments; looks in order of symbol, then close.
 
@@ -177,7 +113,7 @@ def look_together(
     was available at its close, and none that is no longer fresh. All segments are of one base timeframe.
     """
     seen = [(symbol, segment) for symbol in sorted(found) for segment in found[symbol]]
-    parts = [_look(batch, feeds, heads, rules, own_feeds or {}) for batch in _batches(seen)]
+    parts = [_look(batch, feeds, heads, rules, own_feeds) for batch in _batches(seen)]
     return Looks.concatenate(parts) if parts else _no_looks(len(heads))
 
 
@@ -198,12 +134,12 @@ def _batches(seen: Sequence[Named]) -> Iterator[list[Named]]:
 
 
 def _look(
-    batch: Sequence[Named], feeds: Feeds, heads: Sequence[Head], rules: Rules, own_feeds: Mapping[str, Feeds]
+    batch: Sequence[Named], feeds: Feeds, heads: Sequence[Head], rules: Rules, own_feeds: SymbolFeeds | None
 ) -> Looks:
     spans = [Span(segment.window, int(segment.rows[0]), int(segment.rows[-1]) + 1) for _, segment in batch]
     now, rows = stacked(spans, 0)
     symbol = np.repeat([symbol for symbol, _ in batch], [len(span) for span in spans])
-    seen = _seen_feeds(now.base.close_ms, symbol, now.base.timeframe, feeds, own_feeds)
+    seen = _seen_feeds(now.base, symbol, heads, feeds, own_feeds)
     votes = [_votes(head, spans, seen) for head in heads]
     remembered, ranked = stacked(spans, REGIME_MEMORY)
     reference = now.base["close"]
@@ -224,50 +160,41 @@ def _look(
 
 
 def _seen_feeds(
-    close_ms: IntArray, symbol: npt.NDArray[np.str_], timeframe: Timeframe, feeds: Feeds, own_feeds: Mapping[str, Feeds]
+    base: Frame, symbol: npt.NDArray[np.str_], heads: Sequence[Head], feeds: Feeds, own_feeds: SymbolFeeds | None
 ) -> dict[str, FloatArray]:
-    """What each row sees of each feed, NaN where its symbol has no such feed or nothing fresh."""
-    seen = all_seen_at(feeds, close_ms, timeframe.ms)
-    for name in sorted({name for own in own_feeds.values() for name in own}):
-        seen[name] = np.full(len(close_ms), np.nan)
-    for owner, own in own_feeds.items():
-        rows = np.flatnonzero(symbol == owner)
-        for name, values in all_seen_at(own, close_ms[rows], timeframe.ms).items():
-            seen[name][rows] = values
-    return seen
+    """What each row sees of each feed that a head reads, by name in order; NaN where there is nothing fresh."""
+    seen = all_seen_at(feeds, base.close_ms, base.timeframe.ms)
+    if own_feeds is not None:
+        seen |= own_feeds.seen_at(symbol, base.close_ms, base.timeframe.ms)
+    absent = np.full(len(base), np.nan)
+    return {name: seen.get(name, absent) for name in sorted({name for head in heads for name in head.needs.feeds})}
 
 
 def _votes(head: Head, spans: Sequence[Span], seen: Mapping[str, FloatArray]) -> Votes:
     """A head's votes on all rows; asked once if it says how much it remembers, else span after span."""
     if head.needs.memory is not None:
         window, rows = stacked(spans, head.needs.memory, head.needs.timeframes)
-        return head.vote(replace(window, feeds=_spread(seen, rows, len(window)))).take(rows)
+        return head.vote(replace(window, feeds=spread(seen, rows, len(window)))).take(rows)
     votes, before = [], 0
     for span in spans:
         rows = np.arange(span.start, span.stop)
         here = {name: values[before : before + len(span)] for name, values in seen.items()}
-        window = replace(span.window, feeds=_spread(here, rows, len(span.window)), first=span.start)
+        window = replace(span.window, feeds=spread(here, rows, len(span.window)), first=span.start)
         votes.append(head.vote(window).take(rows))
         before += len(span)
     return Votes.concatenate(votes)
 
 
-def _spread(seen: Mapping[str, FloatArray], rows: IntArray, bars: int) -> dict[str, FloatArray]:
-    """Feeds at the rows they were seen from; heads read a feed at the row they vote on and nowhere else."""
-    spread = {}
-    for name, values in seen.items():
-        spread[name] = np.full(bars, np.nan)
-        spread[name][rows] = values
-    return spread
-
-
-def with_feeds(found: Sequence[Segment], feeds: Feeds) -> list[Window]:
-    """The windows of segments beside what their rows see of the feeds, each to be read from its first row on."""
+def windows_seen(
+    symbol: str, found: Sequence[Segment], heads: Sequence[Head], feeds: Feeds, own_feeds: SymbolFeeds | None = None
+) -> list[Window]:
+    """One symbol's windows beside what their rows see of the feeds, each to be read from its first row on."""
     windows = []
     for segment in found:
-        base, rows = segment.window.base, segment.rows
-        seen = all_seen_at(feeds, base.close_ms[rows], base.timeframe.ms)
-        windows.append(replace(segment.window, feeds=_spread(seen, rows, len(base)), first=int(rows[0])))
+        row, bars = int(segment.rows[0]), len(segment.window)
+        seen = _seen_feeds(segment.window.base.since(row), np.full(bars - row, symbol), heads, feeds, own_feeds)
+        read = spread(seen, np.arange(row, bars), bars)
+        windows.append(replace(segment.window, feeds=read, first=row))
     return windows
 
 

@@ -1,18 +1,22 @@
 """What a scan looks at, read from the database: the windows of a close and the feeds that were there by then."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 import numpy as np
+from django.db.models import Q
 
 from ingestion.candles import load_many
 from ingestion.models import MarketFeed
 from ingestion.timeframes import IntArray, Timeframe
 from signals import mood, mood_feed
 from signals.consensus import FloatArray
-from signals.feeds import Feed
+from signals.derivatives import ALT_SEASON, READ_BACK, Stored, symbol_feeds
+from signals.feeds import Feed, Feeds, Readings, SymbolFeeds
+from signals.heads import HEADS
 from signals.rows import to_ms
-from signals.scan import CONTEXT, Segment, history_start_ms, segments, with_feeds
+from signals.scan import windows_seen
+from signals.segments import CONTEXT, Segment, history_start_ms, segments
 from signals.window import Window
 
 MOOD_MEMORY = timedelta(days=mood.HISTORY_DAYS)
@@ -39,15 +43,56 @@ def mood_history(timeframe: Timeframe, before: datetime) -> tuple[IntArray, Floa
     return np.array([at for at, _ in found], dtype=np.int64), values
 
 
-def mood_feeds(timeframe: Timeframe, close: datetime) -> dict[str, Feed]:
-    """The mood of exactly this close, as feeds for the heads."""
-    rows = MarketFeed.objects.filter(name=mood_feed.feed_name(timeframe), symbol="", available_at=close)
-    times = np.array([to_ms(row.available_at) for row in rows], dtype=np.int64)
-    values = np.array([row.values for row in rows], dtype=np.float64).reshape(len(times), len(mood.MOOD_FIELDS))
-    return mood_feed.feeds(times, values)
+def feeds_at(timeframe: Timeframe, close: datetime, symbols: Iterable[str]) -> tuple[Feeds, SymbolFeeds]:
+    """The feeds of the whole market and each symbol's own, as far as a scan at this close can see them."""
+    names, close_ms = sorted(symbols), to_ms(close)
+    moments = Q(name__in=(mood_feed.feed_name(timeframe), ALT_SEASON), symbol="", as_of=close)
+    moments |= Q(name=mood_feed.EXTERNAL, symbol="", as_of__gt=_before(close, mood_feed.EXTERNAL_FRESH_MS))
+    for name, spans in READ_BACK.items():
+        for since, until in spans:
+            span = (_before(close, since), _before(close, until))
+            moments |= Q(name=name, symbol__in=names, as_of__range=span)
+    stored = readings(MarketFeed.objects.filter(moments, available_at__lte=close).values_list(*COLUMNS))
+    moods = stored.get(mood_feed.feed_name(timeframe), {}).get("")
+    table = np.empty((0, len(mood.MOOD_FIELDS))) if moods is None else moods.values
+    market = mood_feed.feeds(np.full(len(table), close_ms), table)
+    return market | mood_feed.external(external_of(stored)), symbol_feeds(names, stored, season_of(stored))
+
+
+def _before(close: datetime, ms: int) -> datetime:
+    return close - timedelta(milliseconds=ms)
+
+
+COLUMNS = ("name", "symbol", "as_of", "available_at", "values")
+Row = tuple[str, str, datetime, datetime, list[float]]
+
+
+def readings(rows: Iterable[Row]) -> dict[str, dict[str, Readings]]:
+    """Rows of COLUMNS as readings by name, then symbol."""
+    found: dict[str, dict[str, list[tuple[int, int, Sequence[float]]]]] = {}
+    for name, symbol, as_of, available_at, values in rows:
+        found.setdefault(name, {}).setdefault(symbol, []).append((to_ms(as_of), to_ms(available_at), values))
+    return {
+        name: {symbol: Readings.of(lines) for symbol, lines in by_symbol.items()} for name, by_symbol in found.items()
+    }
+
+
+def all_readings(names: Iterable[str]) -> dict[str, dict[str, Readings]]:
+    """Every stored reading of these names, by name, then symbol ('' for the whole market)."""
+    return readings(MarketFeed.objects.filter(name__in=list(names)).values_list(*COLUMNS))
+
+
+def external_of(stored: Stored) -> Readings | None:
+    return stored.get(mood_feed.EXTERNAL, {}).get("")
+
+
+def season_of(stored: Stored) -> Feed | None:
+    """The stored alt seasons of closes as a feed, each for one bar."""
+    seasons = stored.get(ALT_SEASON, {}).get("")
+    return None if seasons is None else Feed(seasons.as_of_ms, seasons.available_ms, seasons.values[:, 0])
 
 
 def window_at(timeframe: Timeframe, close: datetime, symbol: str) -> Window | None:
     """What a scan of one symbol and close saw, to be read at its last row; None without a ready bar there."""
     found = segments_at(timeframe, close, [symbol]).get(symbol)
-    return with_feeds(found, mood_feeds(timeframe, close))[0] if found else None
+    return windows_seen(symbol, found, HEADS, *feeds_at(timeframe, close, [symbol]))[0] if found else None

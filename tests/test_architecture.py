@@ -24,7 +24,7 @@ PURE = (
     *("signals.columns", "signals.digests", "signals.feeds"),
     *("signals.mood_feed", "signals.consensus", "signals.gates", "signals.regime", "signals.bracket"),
     *("signals.first_touch", "signals.scan", "signals.window", "signals.portfolio", "signals.version"),
-    "signals.explanation",
+    *("signals.explanation", "signals.segments", "signals.derivatives", "signals.alt_season"),
     *("learning.betting", "learning.calendar", "learning.calibration", "learning.candidates", "learning.config"),
     *("learning.daily", "learning.evaluation", "learning.events", "learning.follow", "learning.labels"),
     *("learning.layers", "learning.learner", "learning.lessons", "learning.logistic", "learning.mixture"),
@@ -70,6 +70,10 @@ ALSO_PUBLIC: dict[str, tuple[set[str], str]] = {
     "signals.explained": (
         {"ExplainedScan", "explained_scan"},
         "what a stored scan says, in words: reads one row, and its candles",
+    ),
+    "signals.windows": (
+        {"all_readings", "external_of", "season_of", "feeds_at", "segments_at"},
+        "what a scan sees of the stored candles and feeds, for those who make it again",
     ),
     "signals.decided_scan": ({"DecidedScan"}, "a model over scan_history, which its page in the admin reads"),
     "signals.admin": (

@@ -33,7 +33,8 @@ from signals.heads import HEADS
 from signals.heads.base import Needs, Votes
 from signals.models import RejectedSignal, ScanHistory, Signal
 from signals.rows import to_ms, to_time
-from signals.scan import Rules, look, segments
+from signals.scan import Rules, look
+from signals.segments import segments
 from signals.window import Window
 from tests.analytics import rows
 from tests.learning.ledgers import SMALL, nights

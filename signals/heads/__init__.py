@@ -1,10 +1,14 @@
 """The heads that vote, in the order of their letters: votes and weights are columns in this order. Pure."""
 
-from signals.heads.base import Head
+from signals.heads.base import Expert
+from signals.heads.crypto_metrics import CryptoMetrics
 from signals.heads.patterns import Patterns
 from signals.heads.sentiment import Sentiment
+from signals.heads.smart_money import SmartMoney
 from signals.heads.structure import Structure
 from signals.heads.technical import Technical
 from signals.heads.volume import Volume
 
-HEADS: tuple[Head, ...] = (Technical(), Sentiment(), Volume(), Patterns(), Structure())
+HEADS: tuple[Expert, ...] = (
+    *(Technical(), Sentiment(), Volume(), Patterns(), SmartMoney(), Structure(), CryptoMetrics()),
+)

@@ -1,12 +1,14 @@
 """Head B: against the crowd where it is extreme, with it in between when most symbols confirm. Pure."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from ingestion.timeframes import FloatArray
-from signals.heads.base import Needs, Votes
+from signals.heads.base import Needs, Reason, Votes, strongest
 from signals.window import Window
 
-FEAR_GREED, BREADTH = "mood.fear_greed", "mood.breadth"
+FEAR_GREED, BREADTH, EXTERNAL = "mood.fear_greed", "mood.breadth", "sentiment.external"
 NEUTRAL = 50.0
 # market.md 2, head B: contrarian at 20 and below, at 80 and above.
 EXTREME = 30.0
@@ -22,24 +24,50 @@ CROWD_PROBABILITY = 0.55
 
 
 class Sentiment:
-    """Reads the mood of the whole market, so it says the same of every symbol; silent without a fresh mood."""
+    """Reads the mood of the whole market, so it says the same of every symbol; silent without a fresh mood.
+
+    The mood is our own index, or one from outside (0 fear to 100 greed, as that of alternative.me), or the mean of
+    both. In between the extremes only our own breadth can confirm the crowd.
+    """
 
     name, letter = "sentiment", "B"
-    needs = Needs(feeds=(FEAR_GREED, BREADTH))
+    needs = Needs(feeds=(FEAR_GREED, BREADTH, EXTERNAL), memory=0)
+    inputs = ("fear_greed", "external", "breadth")
 
     def vote(self, window: Window) -> Votes:
-        """Vote on every base row; shapes (bars,). The mood is NaN, and the head silent, below five symbols."""
-        absent = np.full(len(window), np.nan)
-        greed = window.feeds.get(FEAR_GREED, absent) - NEUTRAL
-        tilt = 2.0 * window.feeds.get(BREADTH, absent) - 1.0
+        """Vote on every base row; shapes (bars,). Our own mood is NaN, and adds nothing, below five symbols."""
+        greed, tilt = mood_seen(window.feeds, len(window))
         extreme = np.abs(greed) >= EXTREME
         side = np.where(extreme, -np.sign(greed), crowd_side(greed, tilt))
         depth = np.clip((np.abs(greed) - EXTREME) / (NEUTRAL - EXTREME), 0.0, 1.0)
         return Votes.of(
-            np.where(window.base.ready & np.isfinite(tilt), side, np.nan),
+            np.where(window.base.ready, side, np.nan),
             np.where(extreme, between(EXTREME_PROBABILITY, UTMOST_PROBABILITY, depth), CROWD_PROBABILITY),
             np.where(extreme, between(EXTREME_CONFIDENCE, UTMOST_CONFIDENCE, depth), np.abs(tilt)),
         )
+
+    def explain(self, window: Window, row: int) -> tuple[Reason, ...]:
+        """Both indices against the crowd where together they are extreme, else with it; breadth with it."""
+        seen = {name: values[row : row + 1] for name, values in window.feeds.items()}
+        greed, tilt = (float(values[0]) for values in mood_seen(seen, 1))
+        turn = -1.0 if abs(greed) >= EXTREME else 1.0
+        indices = (
+            Reason(name.partition(".")[2], float(seen[name][0]), turn * (float(seen[name][0]) / NEUTRAL - 1.0))
+            for name in (FEAR_GREED, EXTERNAL)
+            if name in seen
+        )
+        # Breadth is asked in between the extremes only.
+        breadth = Reason("breadth", (tilt + 1.0) / 2.0, tilt if turn > 0 else 0.0)
+        return strongest((*indices, breadth))
+
+
+def mood_seen(feeds: Mapping[str, FloatArray], bars: int) -> tuple[FloatArray, FloatArray]:
+    """Greed, -50..50 around neutral, and the tilt of breadth, -1..1; shapes (bars,), NaN where it is not known."""
+    absent = np.full(bars, np.nan)
+    breadth, external = feeds.get(BREADTH, absent), feeds.get(EXTERNAL, absent)
+    own = np.where(np.isnan(breadth), np.nan, feeds.get(FEAR_GREED, absent))
+    greed = np.where(np.isnan(own), external, np.where(np.isnan(external), own, (own + external) / 2.0))
+    return greed - NEUTRAL, 2.0 * breadth - 1.0
 
 
 def crowd_side(greed: FloatArray, tilt: FloatArray) -> FloatArray:

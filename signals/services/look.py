@@ -2,27 +2,33 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
+from math import isfinite
 
+import numpy as np
 from django.conf import settings
 from django.db import connection, transaction
 
 from alphapulse_site.clock import market_now
 from alphapulse_site.copying import copy_rows
+from ingestion.candles import load_many
 from ingestion.models import MarketFeed
 from ingestion.partitions import ensure_partitions
 from ingestion.selectors import active_symbols, unexplained_minutes
-from ingestion.timeframes import Timeframe
+from ingestion.timeframes import FloatArray, Timeframe
 from signals import mood_feed
+from signals.alt_season import LATEST_MS, SEASON_MS, prices_at, share_ahead
 from signals.configuration import rules, scan_timeframe
-from signals.explanation import as_experts, packed, reasons_at
-from signals.feeds import Feeds
+from signals.derivatives import ALT_SEASON
+from signals.explanation import packed, reasons_at
+from signals.feeds import Feeds, SymbolFeeds
 from signals.heads import HEADS
 from signals.models import ScanClose, ScanHistory
 from signals.rows import scan_rows, to_ms, to_time
-from signals.scan import Looks, Segment, history_start_ms, judge, look_together, with_feeds
+from signals.scan import Looks, judge, look_together, windows_seen
+from signals.segments import Segment, history_start_ms
 from signals.selectors import decided_until
 from signals.version import Version
-from signals.windows import mood_feeds, mood_history, segments_at
+from signals.windows import feeds_at, mood_history, segments_at
 
 
 def batched(symbols: list[str], size: int) -> Iterator[list[str]]:
@@ -69,13 +75,27 @@ def open_close(*, close: datetime, version: Version) -> list[int]:
 
 
 def store_mood(timeframe: Timeframe, close: datetime, symbols: list[str]) -> None:
-    """Write the market's mood of one close, once; nothing where no symbol has a ready bar."""
+    """Write the market's mood and alt season of one close, once; nothing where no symbol has a ready bar."""
     # The mood reads the scan timeframe only, whose window is a quarter as long as that of the slowest context.
     found = segments_at(timeframe, close, symbols, context=())
     values = mood_feed.mood_at(found, to_ms(close), *mood_history(timeframe, close))
     if values is not None:
-        row = MarketFeed(name=mood_feed.feed_name(timeframe), symbol="", available_at=close, values=values.tolist())
-        MarketFeed.objects.bulk_create([row], ignore_conflicts=True)
+        named = [(mood_feed.feed_name(timeframe), values.tolist())]
+        season = season_at(close, symbols)
+        named += [(ALT_SEASON, [season])] if isfinite(season) else []
+        rows = [MarketFeed(name=name, as_of=close, available_at=close, values=given) for name, given in named]
+        MarketFeed.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+def season_at(close: datetime, symbols: list[str]) -> float:
+    """The alt season of one close, NaN where it is not known; reads the hours at both ends of its month only."""
+    now, then = (_prices(symbols, to_ms(close) - back) for back in (0, SEASON_MS))
+    return float(share_ahead({symbol: now[symbol] / then[symbol] for symbol in symbols}, 1)[0])
+
+
+def _prices(symbols: list[str], at_ms: int) -> dict[str, FloatArray]:
+    candles = load_many(symbols, at_ms - LATEST_MS, at_ms)
+    return {symbol: prices_at(candles[symbol], np.array([at_ms])) for symbol in symbols}
 
 
 def look_chunk(*, close: datetime, chunk: int, version: Version) -> bool:
@@ -85,7 +105,8 @@ def look_chunk(*, close: datetime, chunk: int, version: Version) -> bool:
     if row.chunks is None:
         raise ValueError(f"the close {row} has no chunks yet; open it before it is looked at")
     if chunk not in row.looked:
-        found, feeds = segments_at(timeframe, close, row.chunks[chunk]), mood_feeds(timeframe, close)
+        symbols = row.chunks[chunk]
+        found, feeds = segments_at(timeframe, close, symbols), feeds_at(timeframe, close, symbols)
         judged = judge(looks_at(timeframe, close, found, feeds), version.weights, version.thresholds, rules())
         reasons = packed_reasons(found, feeds)
         with transaction.atomic():
@@ -103,23 +124,26 @@ def look_chunk(*, close: datetime, chunk: int, version: Version) -> bool:
     return len(row.looked) == len(row.chunks)
 
 
-def looks_at(timeframe: Timeframe, close: datetime, found: Mapping[str, list[Segment]], feeds: Feeds) -> Looks:
+SeenFeeds = tuple[Feeds, SymbolFeeds]
+
+
+def looks_at(timeframe: Timeframe, close: datetime, found: Mapping[str, list[Segment]], feeds: SeenFeeds) -> Looks:
     """What the symbols' scans saw at one close, in order of symbol."""
-    looks = look_together(found, feeds, HEADS, rules())
+    market, own = feeds
+    looks = look_together(found, market, HEADS, rules(), own)
     unexplained = unexplained_minutes(list(found), history_start_ms(timeframe, to_ms(close)), to_ms(close))
     for at, symbol in enumerate(looks.symbol):
         looks.missing_minutes[at] += unexplained.get(str(symbol), 0)
     return looks
 
 
-def packed_reasons(found: Mapping[str, list[Segment]], feeds: Feeds) -> list[bytes]:
+def packed_reasons(found: Mapping[str, list[Segment]], feeds: SeenFeeds) -> list[bytes]:
     """The packed reasons of the same scans in the same order."""
-    experts = as_experts(HEADS)
     return [
-        packed(reasons_at(with_feeds([segment], feeds)[0], int(row), experts), experts)
+        packed(reasons_at(window, row, HEADS), HEADS)
         for symbol in sorted(found)
-        for segment in found[symbol]
-        for row in segment.rows
+        for window, segment in zip(windows_seen(symbol, found[symbol], HEADS, *feeds), found[symbol], strict=True)
+        for row in segment.rows.tolist()
     ]
 
 

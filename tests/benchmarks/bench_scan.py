@@ -15,7 +15,8 @@ from learning.replay import replay
 from learning.walk import Constant
 from signals import mood_feed
 from signals.heads import HEADS
-from signals.scan import CONTEXT, Looks, Rules, Segment, decide, history_start_ms, judge, look, slower_than
+from signals.scan import Looks, Rules, decide, judge, look
+from signals.segments import CONTEXT, Segment, history_start_ms, slower_than
 from signals.window import Frame, Window
 from tests.benchmarks.markets import CHUNK, SCANNED, markets, scan, scan_one_by_one, talib_alone
 from tests.signals.frames import recording

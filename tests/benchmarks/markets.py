@@ -9,7 +9,8 @@ from ingestion.timeframes import TIMEFRAMES, Candles
 from signals.consensus import Weights
 from signals.gates import Thresholds
 from signals.heads import HEADS
-from signals.scan import Looks, Rules, Segment, decide, frames_between, judge, look_together
+from signals.scan import Looks, Rules, decide, judge, look_together
+from signals.segments import Segment, frames_between
 from signals.window import Frame, Window
 from tests.signals.frames import recording
 

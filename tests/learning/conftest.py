@@ -17,9 +17,14 @@ from ingestion.importing import import_files
 from ingestion.models import CandleSource
 from ingestion.timeframes import TIMEFRAMES, Candles
 from learning import selectors, services
-from learning.bootstrap import Bootstrapped, bootstrap
+from learning.bootstrap import Bootstrapped, bootstrap, given_by
+from learning.walk import Given
 from signals import services as scans
+from signals.derivatives import READ_BACK
+from signals.mood_feed import EXTERNAL
 from signals.rows import to_ms, to_time
+from signals.windows import all_readings
+from tests.learning.made_up_feeds import made_up_feeds, store_feeds
 
 RECORDING = Path(__file__).resolve().parents[2] / "ingestion" / "recordings" / "2021-06-10_2021-07-10"
 SYMBOLS = ("AAVEUSDT", "ADAUSDT", "BNBUSDT", "BTCUSDT", "DOGEUSDT")
@@ -35,11 +40,17 @@ class Lived:
     minutes: dict[str, Candles]
     bootstrapped: Bootstrapped
 
+    @property
+    def given(self) -> Given:
+        """The feeds that arrived."""
+        return given_by(all_readings((*READ_BACK, EXTERNAL)))
+
 
 def live_one_close(close_ms: int, minutes: dict[str, Candles]) -> None:
     """A quarter of an hour of candles, then what the tasks do: jobs that are due, look, decide, jobs again."""
     quarter = {symbol: candles.between(close_ms - QUARTER, close_ms) for symbol, candles in minutes.items()}
     store_candles(quarter, source=CandleSource.STREAM)
+    store_feeds(row for row in made_up_feeds() if close_ms - QUARTER < to_ms(row.available_at) <= close_ms)
     advance_market_clock(to_time(close_ms))
     services.run_due_jobs()
     close = scans.next_due_close()
@@ -65,6 +76,7 @@ def lived(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator
     with django_db_blocker.unblock():
         minutes = load_recording(RECORDING, SYMBOLS, end=to_ms(LIVED_UNTIL))
         import_history(HISTORY_END)
+        store_feeds(row for row in made_up_feeds() if row.available_at <= HISTORY_END)
         made = bootstrap()
         for close_ms in range(to_ms(HISTORY_END) + QUARTER, to_ms(LIVED_UNTIL) + 1, QUARTER):
             live_one_close(close_ms, minutes)

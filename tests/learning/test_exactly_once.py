@@ -95,12 +95,16 @@ def test_outcomes_delivered_three_times_by_four_processes_are_learned_once(
 def test_an_outcome_waits_for_those_it_overlaps_with() -> None:
     until = store_history()
     track(Signal, until=until)
-    too_early = services.append_outcomes()
+    services.append_outcomes()
+    early = list(LearningEvent.objects.all())
 
     track(RejectedSignal, until=until)
     services.append_outcomes()
 
-    assert too_early == 0
+    assert len(early) < Signal.objects.count()
+    for event in early:
+        span = {"opened_at__lt": event.ended_at, "expires_at__gt": event.decided_at}
+        assert not RejectedSignal.objects.filter(symbol=event.symbol, **span).exists()
     assert LearningEvent.objects.count() == Signal.objects.count() + RejectedSignal.objects.count()
 
 

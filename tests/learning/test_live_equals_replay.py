@@ -1,17 +1,22 @@
 """The running system and a replay of the same candles make the same decisions, bit for bit."""
 
+from datetime import timedelta
 from uuid import UUID
 
+import numpy as np
 import pytest
 from django.db.models import Q
 
+from ingestion.models import MarketFeed
 from ingestion.timeframes import TIMEFRAMES
 from learning.certify import certify
 from learning.models import ActiveLearningState, LearningEvent, LearningState, RejectionLearningMetrics
 from learning.replay import Replayed, digest_of, replay
 from learning.school import School
 from learning.versions import verify_chain
+from learning.walk import Given
 from signals.digests import decisions_digest
+from signals.heads import HEADS
 from signals.models import RejectedSignal, ScanHistory, Signal
 from signals.rows import to_ms, to_time
 from signals.scan import Rules
@@ -20,7 +25,9 @@ from tests.learning.conftest import LIVED_UNTIL, QUARTER, Lived
 pytestmark = pytest.mark.django_db
 
 
-def replayed(lived: Lived, *, until_ms: int = to_ms(LIVED_UNTIL)) -> tuple[School, Replayed]:
+def replayed(
+    lived: Lived, *, until_ms: int = to_ms(LIVED_UNTIL), given: Given | None = None
+) -> tuple[School, Replayed]:
     """A replay of the candles up to then, from a school that has not learned yet."""
     school = School()
     first_ms = min(int(candles.open_ms[0]) for candles in lived.minutes.values())
@@ -31,6 +38,7 @@ def replayed(lived: Lived, *, until_ms: int = to_ms(LIVED_UNTIL)) -> tuple[Schoo
         teacher=school,
         first_close_ms=first_ms,
         last_close_ms=until_ms,
+        given=given or lived.given,
     )
     return school, done
 
@@ -136,3 +144,33 @@ def test_a_version_names_the_first_and_last_event_it_was_learned_from(lived: Liv
     for version in learned:
         known = LearningEvent.objects.filter(Q(scan_id=version.first_event) | Q(scan_id=version.last_event))
         assert known.count() == (1 if version.event_count == 1 else 2)
+
+
+def test_every_head_voted_and_the_feeds_were_seen(lived: Lived) -> None:
+    votes = np.array([row.directions for row in ScanHistory.objects.all()])
+    awake = dict(zip([head.name for head in HEADS], (votes != 0).mean(axis=0).tolist(), strict=True))
+
+    assert 0 < awake["crypto_metrics"] < 1
+    assert awake["sentiment"] > 0
+
+
+def test_without_its_feeds_a_replay_decides_otherwise(lived: Lived) -> None:
+    _, done = replayed(lived, given=Given())
+
+    assert decisions_digest(stored_ids(to_ms(LIVED_UNTIL))) != digest_of(done.walk.closes)
+
+
+def test_a_reading_that_comes_after_a_decision_leaves_it_certified(lived: Lived) -> None:
+    late = ScanHistory.objects.latest("close_time").close_time
+    row = MarketFeed(name="crypto.funding", symbol="BNBUSDT", as_of=late, available_at=late + timedelta(minutes=1))
+    row.values = [0.01]
+    row.save()
+
+    assert certify().differences == []
+
+
+def test_a_reading_that_claims_to_have_been_there_breaks_the_certificate(lived: Lived) -> None:
+    late = ScanHistory.objects.latest("close_time").close_time
+    MarketFeed.objects.create(name="crypto.funding", symbol="BNBUSDT", as_of=late, available_at=late, values=[0.01])
+
+    assert any("BNBUSDT" in line for line in certify().differences)

@@ -61,18 +61,18 @@ def test_the_contributions_add_up_to_the_pooled_log_odds_with_nothing_left_over(
 
 def test_the_gates_of_a_decision_have_their_verdicts_margins_and_units() -> None:
     looks = looks_at_close(START_MS, {"BTCUSDT": 100.0}, {"BTCUSDT": [1] * len(HEADS)}, stop=0.01)
-    decided = decide(judge(looks, BIRTH, Thresholds(0.5), Rules()), [], BIRTH, Thresholds(0.5), Rules())
+    decided = decide(judge(looks, BIRTH, Thresholds(1.5), Rules()), [], BIRTH, Thresholds(1.5), Rules())
 
     told = explained(decided, 0, BIRTH, NONE, passed=decided.passed[0].tolist(), rejection=str(decided.reason[0]))
 
     quality, cooldown = told.gates[2], told.gates[4]
     assert (quality.passed, quality.margin, quality.unit) == (
         False,
-        decided.expected_r[0] - 0.5,
+        decided.expected_r[0] - 1.5,
         "expected R above the threshold",
     )
     assert (cooldown.passed, cooldown.margin) == (True, None)
-    assert told.answer.startswith("No trade: the quality gate refused a long lean, low_quality (margin -0.")
+    assert told.answer.startswith("No trade: the quality gate refused a long lean, low_quality (margin -")
 
 
 def test_a_quorum_that_is_not_there_counts_heads() -> None:

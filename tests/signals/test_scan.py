@@ -17,20 +17,9 @@ from signals import mood_feed
 from signals.consensus import Weights, evidence, pool
 from signals.gates import GATES, Thresholds
 from signals.heads import HEADS
-from signals.heads.base import Head, Needs, Votes
-from signals.scan import (
-    CONTEXT,
-    Decisions,
-    Judged,
-    Looks,
-    Rules,
-    decide,
-    history_start_ms,
-    judge,
-    look,
-    look_together,
-    segments,
-)
+from signals.heads.base import Head, Needs, Reason, Votes
+from signals.scan import Decisions, Judged, Looks, Rules, decide, judge, look, look_together
+from signals.segments import CONTEXT, history_start_ms, segments
 from signals.window import Window
 from tests.signals.decided import HEAD_NAMES, looks_at_close
 from tests.signals.frames import RECORDING, without
@@ -391,6 +380,10 @@ class Crashing:
     name: str = "crashing"
     letter: str = "Z"
     needs: Needs = field(default_factory=Needs)
+    inputs: tuple[str, ...] = ()
+
+    def explain(self, window: Window, row: int) -> tuple[Reason, ...]:
+        return ()
 
     def vote(self, window: Window) -> Votes:
         raise ZeroDivisionError("a bug in a head")

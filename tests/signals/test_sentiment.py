@@ -84,6 +84,47 @@ def test_the_crowd_is_worth_less_than_its_extreme() -> None:
     assert (probability, confidence) == (0.55, 0.75)
 
 
+def outside(external: float, own: float = np.nan, breadth: float = np.nan) -> tuple[int, float, float]:
+    """The last vote with an index from outside, alone or beside our own."""
+    given_feeds = {"mood.fear_greed": own, "mood.breadth": breadth, "sentiment.external": external}
+    votes = votes_with({name: np.full(READY, value) for name, value in given_feeds.items()})
+    return int(votes.direction[-1]), float(votes.probability[-1]), float(votes.confidence[-1])
+
+
+def test_an_index_from_outside_is_enough_at_the_extremes() -> None:
+    assert outside(10.0) == vote(10.0, 0.0)
+    assert outside(90.0) == vote(90.0, 1.0)
+
+
+def test_an_index_from_outside_alone_does_not_follow_the_crowd() -> None:
+    assert outside(25.0)[0] == outside(75.0)[0] == 0
+
+
+def test_two_indices_count_by_their_mean() -> None:
+    assert outside(30.0, own=10.0, breadth=0.5) == vote(20.0, 0.5)
+    assert outside(90.0, own=60.0, breadth=0.9) == vote(75.0, 0.9)
+    assert outside(95.0, own=5.0, breadth=0.5)[0] == 0
+
+
+def test_reasons_say_which_index_was_extreme() -> None:
+    feeds = {
+        name: np.full(READY, value)
+        for name, value in {"mood.fear_greed": 10.0, "mood.breadth": 0.1, "sentiment.external": 20.0}.items()
+    }
+
+    reasons = Sentiment().explain(Window(Frame(QUARTER, bars(np.full(READY, 10.0))), {}, feeds), READY - 1)
+
+    assert [(reason.name, reason.value, reason.pull) for reason in reasons] == [
+        ("fear_greed", 10.0, 0.8),
+        ("external", 20.0, 0.6),
+        ("breadth", pytest.approx(0.1), 0.0),
+    ]
+
+
+def test_without_a_mood_there_is_no_reason() -> None:
+    assert Sentiment().explain(Window(Frame(QUARTER, bars(np.full(READY, 10.0))), {}, {}), READY - 1) == ()
+
+
 @pytest.mark.parametrize("lacking", ["mood.fear_greed", "mood.breadth"])
 def test_the_head_is_silent_without_a_feed(lacking: str) -> None:
     feeds = {"mood.fear_greed": np.full(READY, 5.0), "mood.breadth": np.zeros(READY)}
