@@ -7,7 +7,8 @@ from typing import Any, TypeVar, cast
 import numpy as np
 
 from ingestion.timeframes import BoolArray, Candles, FloatArray, IntArray, Timeframe
-from signals.indicators import INDICATORS
+from signals.indicators import SERIES
+from signals.indicators.base import Indicator
 
 T = TypeVar("T")
 
@@ -21,8 +22,7 @@ class Frame:
     def __init__(self, timeframe: Timeframe, candles: Candles) -> None:
         self.timeframe = timeframe
         self._candles = candles
-        self._columns: dict[str, FloatArray] = vars(candles)
-        self._series: dict[str, FloatArray] = {}
+        self._series: dict[str, FloatArray] = dict(vars(candles))
         self._derived: dict[tuple[Hashable, ...], Any] = {}
 
     def __len__(self) -> int:
@@ -39,19 +39,15 @@ class Frame:
 
     def __getitem__(self, name: str) -> FloatArray:
         """A candle column (`close`) or an indicator (`rsi_14`) by name, shape (bars,). Do not write to it."""
-        if name in self._series:
-            return self._series[name]
-        if name in self._columns:
-            return self._columns[name]
-        series = self._series[name] = self._compute(name)
-        return series
+        if name not in self._series:
+            self._series[name] = self._compute(SERIES[name])
+        return self._series[name]
 
-    def _compute(self, name: str) -> FloatArray:
-        indicator = INDICATORS[name]
+    def _compute(self, indicator: Indicator) -> FloatArray:
         # A lookback beyond the block would warm up in some windows and not in others: undefined there, always.
         if indicator.lookback >= self.timeframe.block or len(self) == 0:
             return np.full(len(self), np.nan)
-        series = indicator.compute(*[self._columns[column] for column in indicator.inputs])
+        series = indicator.compute(*[self[each] for each in indicator.inputs])
         series.flags.writeable = False
         return series
 
@@ -85,8 +81,13 @@ class Frame:
     @property
     def ready(self) -> BoolArray:
         """Bars with at least W bars of clock time behind them in this window; heads abstain before."""
-        index = self.timeframe.bar_index(self.open_ms)
-        return index - index[:1] + 1 >= self.timeframe.block if len(index) else np.empty(0, np.bool_)
+        return self.derived(ready_bars)
+
+
+def ready_bars(frame: Frame) -> BoolArray:
+    index = frame.timeframe.bar_index(frame.open_ms)
+    ready: BoolArray = index - index[:1] + 1 >= frame.timeframe.block
+    return ready
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,8 @@ class Excerpt(Frame):
 
     def __init__(self, parts: Sequence[Part]) -> None:
         super().__init__(parts[0].frame.timeframe, parts[0].frame.candles)
-        self._parts = parts
+        self._series, self._parts = {}, parts
+        self._wider: dict[int, tuple[Excerpt, IntArray, IntArray]] = {}
 
     def __len__(self) -> int:
         return sum(map(len, self._parts))
@@ -123,13 +125,42 @@ class Excerpt(Frame):
     def parts(self) -> Sequence[Part]:
         return self._parts
 
+    def since(self, row: int) -> Frame:
+        parts = []
+        for part in self.parts:
+            skipped = min(row, len(part))
+            parts += [Part(part.frame, part.start + skipped, part.stop)] if skipped < len(part) else []
+            row -= skipped
+        return Excerpt(parts or [Part(self.parts[-1].frame, self.parts[-1].stop, self.parts[-1].stop)])
+
     @property
     def candles(self) -> Candles:
         return Candles(*(cast(Any, self[name]) for name in Candles.__dataclass_fields__))
 
+    def _compute(self, indicator: Indicator) -> FloatArray:
+        if indicator.reach is None or indicator.lookback >= self.timeframe.block:
+            return self._cut(indicator.name)
+        wide, rows, index = self._reaching(indicator.reach)
+        series = indicator.compute(*[wide[each] for each in indicator.inputs])
+        # What the first rows of a frame reach for lies beyond a seam.
+        return np.where(index >= indicator.lookback, series[rows], np.nan)
+
+    def _reaching(self, bars: int) -> "tuple[Excerpt, IntArray, IntArray]":
+        """These parts from `bars` earlier on; the rows there that are ours, and the place of each in its own frame."""
+        if bars not in self._wider:
+            parts = [Part(part.frame, max(part.start - bars, 0), part.stop) for part in self.parts]
+            ends = np.cumsum([len(part) for part in parts]).tolist()
+            rows = [np.arange(end - len(part), end) for end, part in zip(ends, self.parts, strict=True)]
+            index = [np.arange(part.start, part.stop) for part in self.parts]
+            self._wider[bars] = Excerpt(parts), np.concatenate(rows), np.concatenate(index)
+        return self._wider[bars]
+
+    def _cut(self, name: str) -> FloatArray:
+        return np.concatenate([part.frame[name][part.start : part.stop] for part in self.parts])
+
     def __getitem__(self, name: str) -> FloatArray:
         if name not in self._series:
-            self._series[name] = np.concatenate([part.cut(part.frame[name]) for part in self.parts])
+            self._series[name] = self._compute(SERIES[name]) if name in SERIES else self._cut(name)
         return self._series[name]
 
     def derived(self, compute: Callable[..., T], *arguments: Hashable) -> T:
@@ -146,10 +177,6 @@ class Excerpt(Frame):
     @property
     def minutes(self) -> IntArray:
         return cast(IntArray, self["minutes"])
-
-    @property
-    def ready(self) -> BoolArray:
-        return np.concatenate([part.cut(part.frame.ready) for part in self.parts])
 
 
 def joined(pieces: Sequence[tuple[Part, Any]]) -> Any:

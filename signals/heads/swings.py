@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import talib
 
 from ingestion.timeframes import BoolArray, FloatArray, IntArray
+from signals.indicators.base import ta
 from signals.window import Frame
 
+GREATEST = ta(talib.MAX)
 KEPT = 4  # swings remembered a side: three shoulders of a head and shoulders, and one to compare them with
 
 
@@ -133,17 +136,12 @@ def _is_confirmed(heights: FloatArray, left: int, right: int) -> BoolArray:
     confirmed = np.zeros(bars, np.bool_)
     tops = bars - left - right
     if tops > 0:
-        top = heights[left : bars - right]
-        before, after = _greatest(heights, left)[:tops], _greatest(heights, right)[left + 1 :]
-        confirmed[left + right :] = (top > before) & (top >= after)
+        top, last = heights[left : bars - right], {span: _greatest(heights, span) for span in {left, right}}
+        above = top > last[left][left - 1 : bars - right - 1]
+        confirmed[left + right :] = above & (top >= last[right][left + right :])
     return confirmed
 
 
 def _greatest(heights: FloatArray, bars: int) -> FloatArray:
-    """The greatest of `bars` values from each one on, shape (n - bars + 1,); NaN where one of them is."""
-    greatest, length = heights, 1
-    while length < bars:
-        step = min(length, bars - length)  # overlapping halves: a maximum may count a value twice
-        greatest = np.maximum(greatest[:-step], greatest[step:])
-        length += step
-    return greatest
+    """The greatest of the last `bars` values, shape (n,), NaN on the first `bars - 1`."""
+    return GREATEST(heights, timeperiod=bars) if bars > 1 else heights

@@ -174,9 +174,15 @@ def mass_index(frame: Frame) -> FloatArray:
 
 def bulge_ends(index: FloatArray) -> IntArray:
     """The rows at which the mass index first falls below the bulge's end after it has been above its top, ascending."""
-    bulging, calm = np.flatnonzero(index > BULGE_TOP), np.flatnonzero(index < BULGE_END)
+    bulging = np.flatnonzero(index > BULGE_TOP)
+    if not len(bulging):
+        return bulging
+    calm = np.flatnonzero(index < BULGE_END)
     following = np.searchsorted(calm, bulging)
-    return np.unique(calm[following[following < len(calm)]])
+    # A bulge of several bars finds its end several times.
+    first = np.ones(len(following), np.bool_)
+    first[1:] = following[1:] != following[:-1]
+    return calm[following[first & (following < len(calm))]]
 
 
 TREND: tuple[Rule, ...] = (

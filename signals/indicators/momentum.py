@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 import talib
 
-from signals.indicators.base import FloatArray, Indicator
+from signals.indicators.base import FloatArray, Indicator, ta
 from signals.indicators.primitives import ratio, rolling_sum
 
 STOCHASTIC_PERIOD = 14
@@ -61,12 +61,17 @@ def williams_r(high: FloatArray, low: FloatArray, close: FloatArray) -> FloatArr
     return 100 * range_position(high, low, close) - 100
 
 
-def ultimate_oscillator(high: FloatArray, low: FloatArray, close: FloatArray) -> FloatArray:
+def ultimate_sums(high: FloatArray, low: FloatArray, close: FloatArray) -> FloatArray:
+    """The ultimate oscillator as TA-Lib has it, with 0 for a span that does not move, shape (n,)."""
+    return talib.ULTOSC(high, low, close, *ULTIMATE_SPANS)
+
+
+def ultimate_oscillator(sums: FloatArray, high: FloatArray, low: FloatArray, close: FloatArray) -> FloatArray:
     """Buying pressure over true range at 7, 14 and 28 bars, weighted 4:2:1, 0 to 100, shape (n,) (Williams, 1985).
 
-    A span without any true range counts as half; TA-Lib's 0 would read as deeply oversold.
+    A span without any true range counts as half; the 0 of TA-Lib's `sums` would read as deeply oversold.
     """
-    oscillator = talib.ULTOSC(high, low, close, *ULTIMATE_SPANS)
+    oscillator = sums.copy()
     before = np.empty(len(close))
     before[:1], before[1:] = np.nan, close[:-1]
     true_low = np.minimum(low, before)
@@ -90,22 +95,23 @@ CLOSE = ("close",)
 HIGH_LOW = ("high", "low")
 HIGH_LOW_CLOSE = ("high", "low", "close")
 
+PARTS: list[Indicator] = [Indicator("ultimate_sums", HIGH_LOW_CLOSE, ultimate_sums, lookback=28)]
 INDICATORS: list[Indicator] = [
     Indicator("rsi_7", CLOSE, partial(rsi, period=7), lookback=7),
     Indicator("rsi_14", CLOSE, partial(rsi, period=14), lookback=14),
     Indicator("rsi_21", CLOSE, partial(rsi, period=21), lookback=21),
     Indicator("rsi_28", CLOSE, partial(rsi, period=28), lookback=28),
-    Indicator("stoch_k", HIGH_LOW_CLOSE, stochastic_k, lookback=STOCHASTIC_LOOKBACK),
-    Indicator("stoch_d", HIGH_LOW_CLOSE, stochastic_d, lookback=STOCHASTIC_LOOKBACK),
-    Indicator("williams_r_14", HIGH_LOW_CLOSE, williams_r, lookback=13),
-    Indicator("cci_20", HIGH_LOW_CLOSE, partial(talib.CCI, timeperiod=20), lookback=19),
-    Indicator("cmo_14", CLOSE, partial(talib.CMO, timeperiod=14), lookback=14),
-    Indicator("trix_15", CLOSE, partial(talib.TRIX, timeperiod=15), lookback=43),
-    Indicator("ultimate_osc", HIGH_LOW_CLOSE, ultimate_oscillator, lookback=28),
-    Indicator("roc_9", CLOSE, partial(talib.ROC, timeperiod=9), lookback=9),
-    Indicator("roc_12", CLOSE, partial(talib.ROC, timeperiod=12), lookback=12),
-    Indicator("roc_25", CLOSE, partial(talib.ROC, timeperiod=25), lookback=25),
-    Indicator("tsi", CLOSE, partial(talib.TSI, firstperiod=25, secondperiod=13), lookback=37),
-    Indicator("awesome_osc", HIGH_LOW, partial(talib.AO, fastperiod=5, slowperiod=34), lookback=33),
-    Indicator("mass_index", HIGH_LOW, partial(talib.MASSI, fastperiod=9, slowperiod=25), lookback=40),
+    Indicator("stoch_k", HIGH_LOW_CLOSE, stochastic_k, lookback=STOCHASTIC_LOOKBACK, reach=17),
+    Indicator("stoch_d", HIGH_LOW_CLOSE, stochastic_d, lookback=STOCHASTIC_LOOKBACK, reach=17),
+    Indicator("williams_r_14", HIGH_LOW_CLOSE, williams_r, lookback=13, reach=13),
+    Indicator("cci_20", HIGH_LOW_CLOSE, ta(talib.CCI, timeperiod=20), lookback=19),
+    Indicator("cmo_14", CLOSE, ta(talib.CMO, timeperiod=14), lookback=14),
+    Indicator("trix_15", CLOSE, ta(talib.TRIX, timeperiod=15), lookback=43),
+    Indicator("ultimate_osc", ("ultimate_sums", *HIGH_LOW_CLOSE), ultimate_oscillator, lookback=28, reach=28),
+    Indicator("roc_9", CLOSE, ta(talib.ROC, timeperiod=9), lookback=9, reach=9),
+    Indicator("roc_12", CLOSE, ta(talib.ROC, timeperiod=12), lookback=12, reach=12),
+    Indicator("roc_25", CLOSE, ta(talib.ROC, timeperiod=25), lookback=25, reach=25),
+    Indicator("tsi", CLOSE, ta(talib.TSI, firstperiod=25, secondperiod=13), lookback=37),
+    Indicator("awesome_osc", HIGH_LOW, ta(talib.AO, fastperiod=5, slowperiod=34), lookback=33),
+    Indicator("mass_index", HIGH_LOW, ta(talib.MASSI, fastperiod=9, slowperiod=25), lookback=40),
 ]

@@ -1,13 +1,8 @@
 """Trend: where price is heading and how firmly. Prices in quote currency unless the docstring says percent."""
 
-from functools import partial
-from math import isqrt
-
 import talib
 
-from signals.indicators.base import FloatArray, Indicator
-
-PPO_SIGNAL_PERIOD = 9
+from signals.indicators.base import FloatArray, Indicator, ta
 
 
 def macd_line(close: FloatArray) -> FloatArray:
@@ -41,24 +36,10 @@ def aroon_down(high: FloatArray, low: FloatArray) -> FloatArray:
     return talib.AROON(high, low, 25)[0]
 
 
-def ppo_line(close: FloatArray) -> FloatArray:
-    """EMA 12 over EMA 26, less one, in percent, shape (n,): the MACD without a price unit (TA-Lib PPO)."""
-    # Said outright, since the default was a simple average for years.
-    return talib.PPO(close, 12, 26, talib.MA_Type.EMA)
-
-
-def ppo_signal(close: FloatArray) -> FloatArray:
-    """EMA 9 of the PPO line, in percent, shape (n,)."""
-    return talib.EMA(ppo_line(close), PPO_SIGNAL_PERIOD)
-
-
-def hull(close: FloatArray, *, period: int) -> FloatArray:
-    """Hull moving average, shape (n,), in price units, from weighted averages throughout (Hull, 2005).
-
-    Half period and square root are rounded down, as in TA-Lib's HMA, which agrees.
-    """
-    half, full = talib.WMA(close, period // 2), talib.WMA(close, period)
-    return talib.WMA(2 * half - full, isqrt(period))
+def ppo_line(fast: FloatArray, slow: FloatArray) -> FloatArray:
+    """EMA 12 over EMA 26, less one, in percent, shape (n,): the MACD without a price unit (Appel; TA-Lib PPO)."""
+    line: FloatArray = (fast - slow) / slow * 100
+    return line
 
 
 def supertrend(high: FloatArray, low: FloatArray, close: FloatArray) -> FloatArray:
@@ -69,9 +50,9 @@ def supertrend(high: FloatArray, low: FloatArray, close: FloatArray) -> FloatArr
     return talib.SUPERTREND(high, low, close, 14, 3.0)[0]
 
 
-def ema_spread(close: FloatArray, *, fast: int, slow: int) -> FloatArray:
+def ema_spread(fast: FloatArray, slow: FloatArray, close: FloatArray) -> FloatArray:
     """Fast EMA less slow EMA in percent of the close, shape (n,): the same scale for every symbol."""
-    spread: FloatArray = 100 * (talib.EMA(close, fast) - talib.EMA(close, slow)) / close
+    spread: FloatArray = 100 * (fast - slow) / close
     return spread
 
 
@@ -83,19 +64,21 @@ INDICATORS: list[Indicator] = [
     Indicator("macd", CLOSE, macd_line, lookback=33),
     Indicator("macd_signal", CLOSE, macd_signal, lookback=33),
     Indicator("macd_histogram", CLOSE, macd_histogram, lookback=33),
-    Indicator("adx_14", HIGH_LOW_CLOSE, partial(talib.ADX, timeperiod=14), lookback=27),
-    Indicator("plus_di_14", HIGH_LOW_CLOSE, partial(talib.PLUS_DI, timeperiod=14), lookback=14),
-    Indicator("minus_di_14", HIGH_LOW_CLOSE, partial(talib.MINUS_DI, timeperiod=14), lookback=14),
-    Indicator("aroon_up_25", HIGH_LOW, aroon_up, lookback=25),
-    Indicator("aroon_down_25", HIGH_LOW, aroon_down, lookback=25),
-    Indicator("dema_20", CLOSE, partial(talib.DEMA, timeperiod=20), lookback=38),
-    Indicator("ppo", CLOSE, ppo_line, lookback=25),
-    Indicator("ppo_signal", CLOSE, ppo_signal, lookback=33),
-    Indicator("ichimoku_base_26", HIGH_LOW, partial(talib.MIDPRICE, timeperiod=26), lookback=25),
-    Indicator("hma_9", CLOSE, partial(hull, period=9), lookback=10),
-    Indicator("hma_14", CLOSE, partial(hull, period=14), lookback=15),
-    Indicator("hma_20", CLOSE, partial(hull, period=20), lookback=22),
+    Indicator("adx_14", HIGH_LOW_CLOSE, ta(talib.ADX, timeperiod=14), lookback=27),
+    Indicator("plus_di_14", HIGH_LOW_CLOSE, ta(talib.PLUS_DI, timeperiod=14), lookback=14),
+    Indicator("minus_di_14", HIGH_LOW_CLOSE, ta(talib.MINUS_DI, timeperiod=14), lookback=14),
+    Indicator("aroon_up_25", HIGH_LOW, aroon_up, lookback=25, reach=25),
+    Indicator("aroon_down_25", HIGH_LOW, aroon_down, lookback=25, reach=25),
+    Indicator("dema_20", CLOSE, ta(talib.DEMA, timeperiod=20), lookback=38),
+    Indicator("ppo", ("ema_12", "ema_26"), ppo_line, lookback=25, reach=0),
+    # EMA 9 of the PPO line, in percent.
+    Indicator("ppo_signal", ("ppo",), ta(talib.EMA, timeperiod=9), lookback=33),
+    Indicator("ichimoku_base_26", HIGH_LOW, ta(talib.MIDPRICE, timeperiod=26), lookback=25, reach=25),
+    # From weighted averages throughout; half period and square root are rounded down (Hull, 2005).
+    Indicator("hma_9", CLOSE, ta(talib.HMA, timeperiod=9), lookback=10),
+    Indicator("hma_14", CLOSE, ta(talib.HMA, timeperiod=14), lookback=15),
+    Indicator("hma_20", CLOSE, ta(talib.HMA, timeperiod=20), lookback=22),
     Indicator("supertrend", HIGH_LOW_CLOSE, supertrend, lookback=14),
-    Indicator("ema_spread_fast", CLOSE, partial(ema_spread, fast=12, slow=26), lookback=25),
-    Indicator("ema_spread_medium", CLOSE, partial(ema_spread, fast=21, slow=50), lookback=49),
+    Indicator("ema_spread_fast", ("ema_12", "ema_26", "close"), ema_spread, lookback=25, reach=0),
+    Indicator("ema_spread_medium", ("ema_21", "ema_50", "close"), ema_spread, lookback=49, reach=0),
 ]

@@ -1,5 +1,8 @@
 """Volume: what was traded behind the move. Where nothing was traded there is nothing to measure: NaN, not neutral."""
 
+from dataclasses import dataclass
+from functools import lru_cache
+
 import numpy as np
 import numpy.typing as npt
 import talib
@@ -29,20 +32,48 @@ def vwap(
     """
     if not len(open_ms):
         return np.empty(0)
+    days = days_of(open_ms)
+    # A row a day: a running sum over the whole series less its value at midnight would carry the rounding of all the
+    # days before into the result, and another window would get other bits.
+    table = np.zeros((2, days.count * days.longest))
+    table[0, days.place], table[1, days.place] = (high + low + close) / 3 * volume, volume
+    sums = np.cumsum(table.reshape(2, days.count, days.longest), axis=2).reshape(2, -1)
+    average = ratio(sums[0, days.place], sums[1, days.place], at_zero=np.nan)
+    average[: days.unbegun] = np.nan
+    return average
+
+
+@dataclass(frozen=True)
+class Days:
+    """Where bars stand in a table with a row a day: place (n,); and how many at first are of a day not begun here."""
+
+    count: int
+    longest: int
+    place: npt.NDArray[np.int64]
+    unbegun: int
+
+
+def days_of(open_ms: npt.NDArray[np.int64]) -> Days:
+    """The days of ascending open times, at least one."""
+    first, step = int(open_ms[0]), int(open_ms[1] - open_ms[0]) if len(open_ms) > 1 else DAY_MS
+    # Without a gap the first time and the step say it all, and all symbols share them.
+    if int(open_ms[-1]) - first == (len(open_ms) - 1) * step:
+        return days_of_grid(first, step, len(open_ms))
+    return lay_out_days(open_ms)
+
+
+@lru_cache(maxsize=256)
+def days_of_grid(first_ms: int, step_ms: int, bars: int) -> Days:
+    return lay_out_days(first_ms + step_ms * np.arange(bars))
+
+
+def lay_out_days(open_ms: npt.NDArray[np.int64]) -> Days:
     day = open_ms // DAY_MS
     begins = np.concatenate(([0], np.flatnonzero(day[1:] != day[:-1]) + 1))
     bars = np.diff(begins, append=len(day))
-    # A row a day: a running sum over the whole series less its value at midnight would carry the rounding of all the
-    # days before into the result, and another window would get other bits.
     longest = int(bars.max())
     place = np.arange(len(day)) + np.repeat(np.arange(len(begins)) * longest - begins, bars)
-    table = np.zeros((2, len(begins) * longest))
-    table[0, place], table[1, place] = (high + low + close) / 3 * volume, volume
-    turnover, traded = np.cumsum(table.reshape(2, len(begins), longest), axis=2).reshape(2, -1)[:, place]
-    average = ratio(turnover, traded, at_zero=np.nan)
-    if open_ms[0] % DAY_MS:
-        average[: bars[0]] = np.nan
-    return average
+    return Days(len(begins), longest, place, int(bars[0]) if open_ms[0] % DAY_MS else 0)
 
 
 def chaikin_money_flow(high: FloatArray, low: FloatArray, close: FloatArray, volume: FloatArray) -> FloatArray:
@@ -59,5 +90,5 @@ INDICATORS: list[Indicator] = [
     Indicator("obv", ("close", "volume"), on_balance_volume, lookback=0),
     # No fixed lookback: the first midnight in the series decides, and a series may begin with it.
     Indicator("vwap", ("open_ms", "high", "low", "close", "volume"), vwap, lookback=0),
-    Indicator("cmf_20", ("high", "low", "close", "volume"), chaikin_money_flow, lookback=19),
+    Indicator("cmf_20", ("high", "low", "close", "volume"), chaikin_money_flow, lookback=19, reach=19),
 ]

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from signals.indicators import INDICATORS
+from signals.indicators import INDICATORS, computed
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "btcusdt_15m_2021-06.csv.gz"
 BARS = 700
@@ -340,8 +340,7 @@ def test_every_indicator_has_a_definition_here() -> None:
 def test_an_indicator_is_what_its_textbook_says(name: str, market: Market) -> None:
     expected = DEFINITIONS[name](market)
 
-    indicator = INDICATORS[name]
-    found = indicator.compute(*(np.array(getattr(market, column)) for column in indicator.inputs))
+    found = computed(name, {field.name: np.array(getattr(market, field.name)) for field in fields(market)})
 
     # Recursions round differently by association; 1e-9 of the largest value is a millionth of a dollar on BTC's EMA.
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9 * np.nanmax(np.abs(expected)), equal_nan=True)

@@ -8,7 +8,7 @@ import pytest
 import talib
 
 from ingestion.timeframes import TIMEFRAMES, Candles
-from signals.indicators import INDICATORS
+from signals.indicators import INDICATORS, computed
 from signals.indicators.base import FloatArray
 from signals.window import Frame
 
@@ -29,8 +29,7 @@ PUBLISHED_RSI = """
 
 
 def compute(name: str, **columns: npt.NDArray[Any]) -> FloatArray:
-    indicator = INDICATORS[name]
-    return indicator.compute(*(columns[column] for column in indicator.inputs))
+    return computed(name, columns)
 
 
 def around(close: FloatArray, *, reach: float = 1.0) -> dict[str, FloatArray]:

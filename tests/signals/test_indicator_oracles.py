@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 import talib
 
-from signals.indicators import INDICATORS
+from signals.indicators import INDICATORS, computed
 from signals.indicators.base import FloatArray
 from tests.signals import oracle_table
 from tests.signals.test_indicators import IN_PRICE_UNITS
@@ -229,7 +229,7 @@ QUIET = 1e-3
 def compute(name: str, candles: pd.DataFrame) -> FloatArray:
     columns = {name: candles[name].to_numpy().copy() for name in candles.columns}
     columns["open_ms"] = columns["open_ms"].astype(np.int64)
-    return INDICATORS[name].compute(*(columns[column] for column in INDICATORS[name].inputs))
+    return computed(name, columns)
 
 
 def scale_of(name: str, found: FloatArray, candles: pd.DataFrame) -> float:

@@ -1,5 +1,6 @@
 """The technical head sides with the balance of 25 readings, all of them read with the move."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +13,7 @@ from signals.heads.base import Votes
 from signals.heads.parts import balance
 from signals.heads.technical import GROUPS, RULES, Technical, bounded, pulls_of, readings, shown_at, weighted_mean
 from signals.heads.technical_rules import MEMORY, Rule, bulge_ends, mass_index, measured
-from signals.indicators import INDICATORS
+from signals.indicators import INDICATORS, SERIES
 from signals.window import Frame, Span, stacked
 from tests.signals.head_windows import (
     READY,
@@ -55,7 +56,12 @@ def test_the_head_needs_only_indicators_that_exist() -> None:
 def test_a_rule_reads_no_other_indicator_than_it_declares(rule: Rule) -> None:
     frame = window_of(BLOCKS).base
     read(rule, frame)
-    assert set(frame._series) <= set(rule.indicators)
+    assert set(frame._series) <= needed(rule.indicators) | set(vars(frame.candles))
+
+
+def needed(names: Iterable[str]) -> set[str]:
+    """The indicators and what they are made of."""
+    return {each for name in names if name in SERIES for each in (name, *needed(SERIES[name].inputs))}
 
 
 @pytest.mark.parametrize("rule", SPEAKING_IN_A_SMOOTH_RISE, ids=lambda rule: rule.name)
