@@ -30,6 +30,7 @@ PURE = (
     *("learning.layers", "learning.learner", "learning.lessons", "learning.logistic", "learning.mixture"),
     *("learning.nightly", "learning.procedure", "learning.promotion", "learning.school", "learning.state"),
     *("learning.step", "learning.structure", "learning.walk", "learning.weekly"),
+    *("learning.head_looks", "learning.head_measures", "learning.head_report"),
 )
 # What the pure core may import beside itself: arithmetic and plain data, nothing that knows the time, the machine or
 # chance. `datetime` is there for calendar arithmetic; reading its clock is refused below.
@@ -92,7 +93,7 @@ UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK|placeholder|NotImplementedError
 COMMANDS = {
     "alphapulse_site": ("up", "prepare", "heartbeat"),
     "ingestion": ("import_candles", "play"),
-    "learning": ("replay", "certify", "bootstrap", "learn", "rollback"),
+    "learning": ("replay", "certify", "bootstrap", "learn", "rollback", "heads"),
     "analytics": ("doctor",),
 }
 
