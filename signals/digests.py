@@ -8,8 +8,9 @@ import numpy as np
 
 from ingestion.timeframes import FloatArray, IntArray
 from signals.consensus import Weights
+from signals.frame import Frame
 from signals.gates import Thresholds
-from signals.window import Frame, Span
+from signals.window import Span
 
 
 def canonical(values: FloatArray) -> FloatArray:

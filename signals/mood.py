@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ingestion.timeframes import TIMEFRAMES, FloatArray, IntArray, Timeframe
-from signals.window import Frame
+from signals.frame import Frame
 
 DAY_MS = TIMEFRAMES["1d"].ms
 BITCOIN = "BTCUSDT"

@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ingestion.timeframes import BoolArray, FloatArray, IntArray
-from signals.window import Frame, and_before
+from signals.frame import Frame
+from signals.window import and_before
 
 # Wilder, New Concepts in Technical Trading Systems (1978): a trend worth following has an ADX of 25 or more.
 TREND_ADX = 25.0

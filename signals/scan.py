@@ -13,6 +13,7 @@ from signals.columns import Rows, runs
 from signals.consensus import FloatArray, SideArray, Weights, evidence, pool
 from signals.digests import canonical, input_digests, named_by_content, weights_digest
 from signals.feeds import Feeds, SymbolFeeds, all_seen_at, spread
+from signals.frame import Frame
 from signals.gates import (
     GATES,
     SYMBOL_GATES,
@@ -31,7 +32,7 @@ from signals.heads.base import Head, Votes
 from signals.regime import MEMORY as REGIME_MEMORY
 from signals.regime import classify
 from signals.segments import Segment
-from signals.window import Frame, Span, Window, stacked
+from signals.window import Batch, Span, Window
 
 
 @dataclass(frozen=True)
@@ -123,12 +124,13 @@ Named = tuple[str, Segment]
 def _batches(seen: Sequence[Named]) -> Iterator[list[Named]]:
     """Neighbours of one set of context timeframes, of about ROWS_TOGETHER rows."""
     batch: list[Named] = []
+    rows = 0
     for named in seen:
-        full = sum(len(segment.rows) for _, segment in batch) >= ROWS_TOGETHER
-        if batch and (full or batch[0][1].window.context.keys() != named[1].window.context.keys()):
+        if batch and (rows >= ROWS_TOGETHER or batch[0][1].window.context.keys() != named[1].window.context.keys()):
             yield batch
-            batch = []
+            batch, rows = [], 0
         batch.append(named)
+        rows += len(named[1].rows)
     if batch:
         yield batch
 
@@ -137,11 +139,12 @@ def _look(
     batch: Sequence[Named], feeds: Feeds, heads: Sequence[Head], rules: Rules, own_feeds: SymbolFeeds | None
 ) -> Looks:
     spans = [Span(segment.window, int(segment.rows[0]), int(segment.rows[-1]) + 1) for _, segment in batch]
-    now, rows = stacked(spans, 0)
+    stacks = Batch(spans)
+    now, rows = stacks.stacked(0)
     symbol = np.repeat([symbol for symbol, _ in batch], [len(span) for span in spans])
     seen = _seen_feeds(now.base, symbol, heads, feeds, own_feeds)
-    votes = [_votes(head, spans, seen) for head in heads]
-    remembered, ranked = stacked(spans, REGIME_MEMORY)
+    votes = [_votes(head, spans, stacks, seen) for head in heads]
+    remembered, ranked = stacks.stacked(REGIME_MEMORY)
     reference = now.base["close"]
     digest = np.empty(len(rows), dtype=object)
     digest[:] = input_digests(spans, seen)
@@ -170,10 +173,10 @@ def _seen_feeds(
     return {name: seen.get(name, absent) for name in sorted({name for head in heads for name in head.needs.feeds})}
 
 
-def _votes(head: Head, spans: Sequence[Span], seen: Mapping[str, FloatArray]) -> Votes:
+def _votes(head: Head, spans: Sequence[Span], stacks: Batch, seen: Mapping[str, FloatArray]) -> Votes:
     """A head's votes on all rows; asked once if it says how much it remembers, else span after span."""
     if head.needs.memory is not None:
-        window, rows = stacked(spans, head.needs.memory, head.needs.timeframes)
+        window, rows = stacks.stacked(head.needs.memory, head.needs.timeframes)
         return head.vote(replace(window, feeds=spread(seen, rows, len(window)))).take(rows)
     votes, before = [], 0
     for span in spans:

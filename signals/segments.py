@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ingestion.timeframes import TIMEFRAMES, Candles, Timeframe, resample
-from signals.window import Frame, Window
+from signals.frame import Frame
+from signals.window import Window
 
 CONTEXT = ("1h", "4h")
 

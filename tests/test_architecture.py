@@ -24,7 +24,7 @@ PURE = (
     *("signals.columns", "signals.digests", "signals.feeds"),
     *("signals.mood_feed", "signals.consensus", "signals.gates", "signals.regime", "signals.bracket"),
     *("signals.first_touch", "signals.scan", "signals.window", "signals.portfolio", "signals.version"),
-    *("signals.explanation", "signals.segments", "signals.derivatives", "signals.alt_season"),
+    *("signals.explanation", "signals.segments", "signals.frame", "signals.derivatives", "signals.alt_season"),
     *("learning.betting", "learning.calendar", "learning.calibration", "learning.candidates", "learning.config"),
     *("learning.daily", "learning.evaluation", "learning.events", "learning.follow", "learning.labels"),
     *("learning.layers", "learning.learner", "learning.lessons", "learning.logistic", "learning.mixture"),
@@ -36,7 +36,7 @@ PURE = (
 # chance. `datetime` is there for calendar arithmetic; reading its clock is refused below.
 PURE_LIBRARIES = {
     *("numpy", "talib", "math", "statistics", "bisect", "itertools", "functools", "collections", "dataclasses"),
-    *("enum", "typing", "datetime", "uuid", "hashlib", "zlib", "json", "re", "struct", "zoneinfo"),
+    *("enum", "typing", "datetime", "uuid", "hashlib", "zlib", "json", "re", "struct", "zoneinfo", "inspect"),
 }
 CLOCKS = {"now", "utcnow", "today", "time", "monotonic", "perf_counter", "process_time"}
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ingestion.timeframes import BoolArray, FloatArray, IntArray
+from signals.frame import Frame
 from signals.heads.base import Needs, Reason, Votes, strongest
 from signals.heads.zigzag import pivots_of
-from signals.window import Frame, Window
+from signals.window import Window
 
 SWING_BARS = 5  # as in the structure head: turns that one sees on the chart
 TOLERANCE = 0.05  # market.md, section 2: of each ratio

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ingestion.timeframes import FloatArray
+from signals.frame import Frame
 from signals.indicators.primitives import ratio
-from signals.window import Frame
 
 # What a head states at a full score. It only says "better than an even chance, the more so the stronger": the
 # consensus calibrates the figure. On candles of minutes to hours nothing of this kind deserves more.

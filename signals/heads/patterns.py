@@ -7,11 +7,12 @@ import numpy as np
 import talib
 
 from ingestion.timeframes import BoolArray, FloatArray, IntArray
+from signals.frame import Frame
 from signals.heads.base import Needs, Reason, Votes, strongest
 from signals.heads.chart_patterns import BULLISH, FLAG_BARS, POLE_BARS, Chart
 from signals.heads.swings import swings_of
 from signals.indicators.primitives import ratio
-from signals.window import Frame, Window, and_before
+from signals.window import Window, and_before
 
 # A swing that stands out from five bars before it and three after it: levels one can see on the chart, known soon.
 SWING_LEFT, SWING_RIGHT = 5, 3

@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ingestion.timeframes import BoolArray, FloatArray, IntArray
+from signals.frame import Frame
 from signals.heads.base import Needs, Reason, Votes, strongest
 from signals.heads.kill_zones import HOUR_MS, LONDON, MORNING, in_kill_zone, new_york_ms
 from signals.heads.parts import stated_probability
 from signals.heads.swings import Side, Swings, swings_of
 from signals.indicators.primitives import ratio
-from signals.window import Frame, Window
+from signals.window import Window
 
 SWING_BARS = 5  # as in the structure head: levels that one sees on the chart
 SWEEP_BARS = 3  # bars for which a sweep is news

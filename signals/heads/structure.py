@@ -4,12 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ingestion.timeframes import TIMEFRAMES, BoolArray, FloatArray
+from ingestion.timeframes import TIMEFRAMES, BoolArray, FloatArray, IntArray
+from signals.frame import Frame, across
 from signals.heads.base import Needs, Reason, Votes, strongest
 from signals.heads.parts import balance
 from signals.heads.swings import high_tops, low_tops
 from signals.indicators.primitives import ratio
-from signals.window import Frame, Window
+from signals.window import Window
 
 # A swing is the extreme of five bars on either side, which ICT chart tools (LuxAlgo, Smart Money Concepts, 2022) call
 # internal structure; Williams' two bars find a turn in every ripple of 15m.
@@ -116,31 +117,35 @@ def screens(window: Window) -> list[Frame]:
     return [window.base, *sorted(slower, key=lambda frame: frame.timeframe.ms)]
 
 
+@across
 def read(frame: Frame) -> Reading:
-    """Swings, their order and the breaks through them, at every bar of a whole frame; row i knows rows 0..i only."""
+    """Swings, their order and the breaks through them, at every bar of whole frames; row i knows rows 0..i only."""
+    begins = frame.begins
     highs, lows = (frame.derived(tops, SWING_BARS, SWING_BARS) for tops in (high_tops, low_tops))
     high, low, close = highs.last(0), lows.last(0), frame["close"]
     sequence = 0.5 * (np.sign(high - highs.last(1)) + np.sign(low - lows.last(1)))
-    breaks = np.where(first_true(close > high), 1.0, np.where(first_true(close < low), -1.0, 0.0))
+    breaks = np.where(first_true(close > high, begins), 1.0, np.where(first_true(close < low, begins), -1.0, 0.0))
     bar = np.arange(len(breaks))
     last = np.maximum.accumulate(np.where(breaks != 0, bar, -1))
-    broken = np.where(last >= 0, breaks[np.maximum(last, 0)], 0.0)
-    before = np.concatenate(([0.0], broken[:-1]))[: len(broken)]
+    known = last >= begins
+    broken = np.where(known, breaks[last], 0.0)
+    before = np.where(bar > begins, np.concatenate(([0.0], broken[:-1]))[: len(broken)], 0.0)
     return Reading(
         trend=0.5 * (sequence + broken),
         continued=np.where(breaks == before, breaks, 0.0),
         turned=np.where(breaks == -before, breaks, 0.0),
         broken=broken,
-        since=np.where(last >= 0, bar - last, np.inf),
+        since=np.where(known, bar - last, np.inf),
         high=high,
         low=low,
     )
 
 
-def first_true(holds: BoolArray) -> BoolArray:
-    """True where it holds and did not at the bar before; never at the first bar, whose past is unknown."""
+def first_true(holds: BoolArray, begins: IntArray) -> BoolArray:
+    """True where it holds and did not at the bar before; never at a first bar, whose past is unknown."""
     starts = np.zeros(len(holds), np.bool_)
     starts[1:] = holds[1:] & ~holds[:-1]
+    starts[begins] = False
     return starts
 
 

@@ -1,14 +1,13 @@
 """Confirmed swing points: the highs and lows that levels are drawn through, known only once confirmed. Pure."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import talib
 
 from ingestion.timeframes import BoolArray, FloatArray, IntArray
+from signals.frame import Frame, across
 from signals.indicators.base import ta
-from signals.window import Frame
 
 GREATEST = ta(talib.MAX)
 KEPT = 4  # swings remembered a side: three shoulders of a head and shoulders, and one to compare them with
@@ -66,79 +65,78 @@ def confirmed_swings(high: FloatArray, low: FloatArray, *, left: int, right: int
         raise ValueError(
             f"confirmed_swings needs left and right of at least 1, got {left} and {right}: ask for one bar more"
         )
-    whole = [(0, len(high))]
-    return Swings(_side([Tops.of(high, high, left, right)], whole), _side([Tops.of(low, -low, left, right)], whole))
+    bars = np.arange(len(high))
+    begins = np.zeros(len(high), np.int64)
+    return Swings(
+        *(Tops.of(prices, heights, left, right, begins).side(bars) for prices, heights in ((high, high), (low, -low)))
+    )
 
 
 def swings_of(frame: Frame, left: int, right: int) -> Swings:
-    """A frame's confirmed swings. Found once on each whole frame, and drawn out for the rows that are asked for."""
-    rows = [(part.start, part.stop) for part in frame.parts]
-    return Swings(
-        high=_side([part.frame.derived(high_tops, left, right) for part in frame.parts], rows),
-        low=_side([part.frame.derived(low_tops, left, right) for part in frame.parts], rows),
-    )
+    """A frame's confirmed swings. Found once on all whole frames, and drawn out for the rows that are asked for."""
+    highs, lows = (frame.whole.derived(tops, left, right) for tops in (high_tops, low_tops))
+    return Swings(high=highs.side(frame.places), low=lows.side(frame.places))
 
 
 @dataclass(frozen=True)
 class Tops:
-    """The confirmed swings of one side of a whole frame: their prices and rows, and how many each bar knows.
+    """The confirmed swings of one side of whole frames: their prices and rows, and how many each bar knows.
 
-    Before the first one stand KEPT unknown ones, so that there is always something to point at.
+    Before the first one stand KEPT unknown ones, so that there is always something to point at. `before` (bars,) are
+    those of the frames before its own, which a bar does not know.
     """
 
     prices: FloatArray
     rows: FloatArray
     known: IntArray
+    before: IntArray
     confirmed: BoolArray
 
     @classmethod
-    def of(cls, prices: FloatArray, heights: FloatArray, left: int, right: int) -> "Tops":
-        confirmed = _is_confirmed(heights, left, right)
+    def of(cls, prices: FloatArray, heights: FloatArray, left: int, right: int, begins: IntArray) -> "Tops":
+        confirmed = _is_confirmed(heights, left, right, begins)
         rows = np.flatnonzero(confirmed) - right
         unknown = np.full(KEPT, np.nan)
+        known = np.cumsum(confirmed, dtype=np.int64)
         return cls(
             np.concatenate((unknown, prices[rows])),
             np.concatenate((unknown, rows)),
-            np.cumsum(confirmed),
+            known,
+            # A frame's first bar confirms nothing.
+            known[begins],
             confirmed,
         )
 
     def last(self, rank: int) -> FloatArray:
         """Price of the last swing (rank 0), the one before it (1) and so on, as known at each bar; shape (bars,)."""
-        found: FloatArray = self.prices[self.known + (KEPT - 1 - rank)]
-        return found
+        return np.where(self.known - self.before > rank, self.prices[self.known + (KEPT - 1 - rank)], np.nan)
+
+    def side(self, bars: IntArray) -> Side:
+        """The last KEPT of them as known at some bars."""
+        known, ranks = self.known[bars], np.arange(KEPT)[:, None]
+        place = np.where(known - self.before[bars] > ranks, known + (KEPT - 1) - ranks, 0)
+        return Side(self.prices[place], bars - self.rows[place], self.confirmed[bars])
 
 
+@across
 def high_tops(frame: Frame, left: int, right: int) -> Tops:
-    return Tops.of(frame["high"], frame["high"], left, right)
+    return Tops.of(frame["high"], frame["high"], left, right, frame.begins)
 
 
+@across
 def low_tops(frame: Frame, left: int, right: int) -> Tops:
-    return Tops.of(frame["low"], -frame["low"], left, right)
+    return Tops.of(frame["low"], -frame["low"], left, right, frame.begins)
 
 
-def _side(tops: Sequence[Tops], rows: Sequence[tuple[int, int]]) -> Side:
-    """The last KEPT swings at some rows of each frame, one frame after the other."""
-    begins = np.cumsum([0, *(len(each.rows) for each in tops[:-1])]).tolist()
-    known = [each.known[start:stop] + begin for each, (start, stop), begin in zip(tops, rows, begins, strict=True)]
-    place = np.concatenate(known) + np.arange(KEPT - 1, -1, -1)[:, None]
-    bar = np.concatenate([np.arange(start, stop) for start, stop in rows])
-    return Side(
-        prices=np.concatenate([each.prices for each in tops])[place],
-        ages=bar - np.concatenate([each.rows for each in tops])[place],
-        confirmed=np.concatenate([each.confirmed[start:stop] for each, (start, stop) in zip(tops, rows, strict=True)]),
-    )
-
-
-def _is_confirmed(heights: FloatArray, left: int, right: int) -> BoolArray:
+def _is_confirmed(heights: FloatArray, left: int, right: int, begins: IntArray) -> BoolArray:
     """True at the bar that confirms the bar `right` before it as a top."""
     bars = len(heights)
     confirmed = np.zeros(bars, np.bool_)
-    tops = bars - left - right
-    if tops > 0:
+    if bars > left + right:
         top, last = heights[left : bars - right], {span: _greatest(heights, span) for span in {left, right}}
         above = top > last[left][left - 1 : bars - right - 1]
         confirmed[left + right :] = above & (top >= last[right][left + right :])
+        confirmed &= np.arange(bars) - begins >= left + right
     return confirmed
 
 

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ingestion.timeframes import BoolArray, FloatArray
+from signals.frame import Frame
 from signals.heads.base import MOST_REASONS, Needs, Reason, Votes, strongest
 from signals.heads.parts import stated_probability
 from signals.heads.technical_rules import MEMORY, MOMENTUM, TREND, VOLATILITY, Rule, measured
-from signals.window import Frame, Window
+from signals.window import Window
 
 # market.md, section 2. An indicator here is one reading; some, like Aroon, take two of the 69 series.
 GROUPS: tuple[tuple[float, tuple[Rule, ...]], ...] = ((0.40, TREND), (0.35, MOMENTUM), (0.25, VOLATILITY))

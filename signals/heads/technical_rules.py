@@ -17,9 +17,10 @@ import numpy as np
 import talib
 
 from ingestion.timeframes import FloatArray, IntArray
+from signals.frame import Frame
 from signals.heads.parts import change, in_atrs
+from signals.indicators.base import ta
 from signals.indicators.primitives import ratio
-from signals.window import Frame
 
 # Full votes in ATR units, measured as said above.
 EMA_CROSS_ATRS = 1.1
@@ -43,6 +44,7 @@ AROON_REACH = 100.0  # up less down at its ends: a high on this bar and a low 25
 ULTIMATE_REACH = 20.0  # 50 +- 20: the 70 and 30 lines (Williams, 1985)
 
 ATR_MEAN_BARS = 100  # what counts as this market's usual ATR: about a day of 15m bars
+SMA = ta(talib.SMA, timeperiod=ATR_MEAN_BARS)
 ATR_EXPANSION = 0.5  # half as much again as usual is a full vote; no source, a round figure
 BULGE_TOP, BULGE_END = 27.0, 26.5  # the reversal bulge of the mass index (Dorsey, Stocks & Commodities, 1992)
 BULGE_BARS = 9  # bars for which a finished bulge speaks: the length of Dorsey's trend average
@@ -152,7 +154,7 @@ def chandelier(frame: Frame) -> FloatArray:
 def atr_growth(frame: Frame) -> FloatArray:
     """The ATR beyond its usual size, as a share of that; NaN where nothing has moved. For whole frames."""
     atr = frame["atr_14"]
-    return ratio(atr, talib.SMA(atr, ATR_MEAN_BARS), at_zero=np.nan) - 1
+    return ratio(atr, SMA(atr), at_zero=np.nan) - 1
 
 
 def atr_regime(frame: Frame) -> FloatArray:

@@ -11,12 +11,15 @@ import numpy as np
 import talib
 
 from ingestion.timeframes import FloatArray, IntArray
+from signals.frame import Frame
 from signals.heads.base import Needs, Reason, Votes, strongest
 from signals.heads.parts import balance, bounded, change, in_atrs, stated_probability
 from signals.heads.volume_profile import volume_profile
+from signals.indicators.base import ta
 from signals.indicators.primitives import ratio, rolling_sum
-from signals.window import Frame, Window
+from signals.window import Window
 
+AD, EMA = ta(talib.AD), ta(talib.EMA)
 FLOW_BARS = 20  # the span of CMF (Chaikin), used for CVD and OBV too
 # Longer than CMF's: over the same bars the change of the A/D line, divided by the volume, is the CMF itself.
 ACCUMULATION_BARS = 50
@@ -147,11 +150,11 @@ def accumulation_slope(frame: Frame) -> FloatArray:
 
 
 def accumulation_line(frame: Frame) -> FloatArray:
-    return talib.AD(frame["high"], frame["low"], frame["close"], frame["volume"])
+    return AD(frame["high"], frame["low"], frame["close"], frame["volume"])
 
 
 def smoothed_force(frame: Frame) -> FloatArray:
-    return talib.EMA(change(frame["close"], 1) * frame["volume"], FORCE_BARS)
+    return EMA(change(frame["close"], 1) * frame["volume"], timeperiod=FORCE_BARS)
 
 
 def force_index(frame: Frame) -> FloatArray:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ingestion.timeframes import FloatArray, IntArray
+from signals.frame import Frame
 from signals.heads.swings import KEPT, high_tops, low_tops
-from signals.window import Frame
 
 PIVOTS = 4  # remembered: X, A, B and C of a harmonic pattern
 UNKNOWN = np.full(1, np.nan)

@@ -4,11 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from inspect import unwrap
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Indicator:
     reach: int | None = None
 
 
-def ta(function: Callable[..., FloatArray], **periods: float) -> Callable[..., FloatArray]:
+def ta(function: Callable[..., T], **periods: float) -> Callable[..., T]:
     """A function of TA-Lib with its periods, without its look for pandas and polars at each call.
 
     Where one of them is installed, that look costs as much as a short average itself.

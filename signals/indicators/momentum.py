@@ -16,6 +16,8 @@ STOCHASTIC_PERIOD = 14
 STOCHASTIC_LOOKBACK = 17
 ULTIMATE_SPANS = (7, 14, 28)
 ULTIMATE_WEIGHTS = (4.0, 2.0, 1.0)
+RSI = ta(talib.RSI)
+ULTOSC = ta(talib.ULTOSC, timeperiod1=ULTIMATE_SPANS[0], timeperiod2=ULTIMATE_SPANS[1], timeperiod3=ULTIMATE_SPANS[2])
 
 
 def rsi(close: FloatArray, *, period: int) -> FloatArray:
@@ -23,10 +25,10 @@ def rsi(close: FloatArray, *, period: int) -> FloatArray:
 
     TA-Lib says 0 for "no move yet" as well as for "only falls". Turned upside down a fall reads 100, no move still 0.
     """
-    index = talib.RSI(close, period)
+    index = RSI(close, timeperiod=period)
     unmoved = index == 0
     if unmoved.any():
-        index[unmoved & (talib.RSI(-close, period) == 0)] = 50.0
+        index[unmoved & (RSI(-close, timeperiod=period) == 0)] = 50.0
     return index
 
 
@@ -63,7 +65,7 @@ def williams_r(high: FloatArray, low: FloatArray, close: FloatArray) -> FloatArr
 
 def ultimate_sums(high: FloatArray, low: FloatArray, close: FloatArray) -> FloatArray:
     """The ultimate oscillator as TA-Lib has it, with 0 for a span that does not move, shape (n,)."""
-    return talib.ULTOSC(high, low, close, *ULTIMATE_SPANS)
+    return ULTOSC(high, low, close)
 
 
 def ultimate_oscillator(sums: FloatArray, high: FloatArray, low: FloatArray, close: FloatArray) -> FloatArray:

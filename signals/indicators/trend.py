@@ -4,23 +4,26 @@ import talib
 
 from signals.indicators.base import FloatArray, Indicator, ta
 
+MACD = ta(talib.MACD, fastperiod=12, slowperiod=26, signalperiod=9)
+SUPERTREND = ta(talib.SUPERTREND, timeperiod=14, multiplier=3.0)
+
 
 def macd_line(close: FloatArray) -> FloatArray:
     """EMA 12 less EMA 26, shape (n,), in price units (Appel, 1979; TA-Lib MACD).
 
     TA-Lib seeds both averages on the same bar and starts all three MACD series together, hence a lookback of 33.
     """
-    return talib.MACD(close, 12, 26, 9)[0]
+    return MACD(close)[0]
 
 
 def macd_signal(close: FloatArray) -> FloatArray:
     """EMA 9 of the MACD line, shape (n,), in price units (TA-Lib MACD)."""
-    return talib.MACD(close, 12, 26, 9)[1]
+    return MACD(close)[1]
 
 
 def macd_histogram(close: FloatArray) -> FloatArray:
     """MACD line less its signal, shape (n,), in price units (TA-Lib MACD)."""
-    return talib.MACD(close, 12, 26, 9)[2]
+    return MACD(close)[2]
 
 
 def aroon_up(high: FloatArray, low: FloatArray) -> FloatArray:
@@ -47,7 +50,7 @@ def supertrend(high: FloatArray, low: FloatArray, close: FloatArray) -> FloatArr
 
     Below price in an up trend, above it in a down trend. On a flat market it lies on the price.
     """
-    return talib.SUPERTREND(high, low, close, 14, 3.0)[0]
+    return SUPERTREND(high, low, close)[0]
 
 
 def ema_spread(fast: FloatArray, slow: FloatArray, close: FloatArray) -> FloatArray:

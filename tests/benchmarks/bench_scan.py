@@ -14,10 +14,11 @@ from learning.lessons import born_version
 from learning.replay import replay
 from learning.walk import Constant
 from signals import mood_feed
+from signals.frame import Frame
 from signals.heads import HEADS
 from signals.scan import Looks, Rules, decide, judge, look
 from signals.segments import CONTEXT, Segment, history_start_ms, slower_than
-from signals.window import Frame, Window
+from signals.window import Window
 from tests.benchmarks.markets import CHUNK, SCANNED, markets, scan, scan_one_by_one, talib_alone
 from tests.signals.frames import recording
 

@@ -7,11 +7,12 @@ import talib
 
 from ingestion.timeframes import TIMEFRAMES, Candles
 from signals.consensus import Weights
+from signals.frame import Frame
 from signals.gates import Thresholds
 from signals.heads import HEADS
 from signals.scan import Looks, Rules, decide, judge, look_together
 from signals.segments import Segment, frames_between
-from signals.window import Frame, Window
+from signals.window import Window
 from tests.signals.frames import recording
 
 SCANNED = ("5m", "15m", "1h", "4h")

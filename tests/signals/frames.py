@@ -8,8 +8,9 @@ import numpy.typing as npt
 
 from ingestion.csv_format import load_recording
 from ingestion.timeframes import TIMEFRAMES, Candles, FloatArray, Timeframe, resample
+from signals.frame import Frame
 from signals.segments import CONTEXT, Segment, segments
-from signals.window import Frame, Window
+from signals.window import Window
 
 RECORDING = Path(__file__).resolve().parents[2] / "ingestion" / "recordings" / "2021-06-10_2021-07-10"
 QUARTER = TIMEFRAMES["15m"]

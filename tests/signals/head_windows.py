@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from ingestion.timeframes import TIMEFRAMES, BoolArray, Candles, FloatArray, resample
+from signals.frame import Frame
 from signals.heads.base import Head, Votes
-from signals.window import Frame, Window
+from signals.window import Window
 
 HERE = Path(__file__).resolve()
 RECORDED = HERE.parents[1] / "data" / "btcusdt_15m_2021-06.csv.gz"

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from signals.frame import Frame
 from signals.heads.crypto_metrics import (
     ALT_SEASON,
     BASIS,
@@ -21,7 +22,7 @@ from signals.heads.crypto_metrics import (
     UTMOST_PROBABILITY,
     CryptoMetrics,
 )
-from signals.window import Frame, Window
+from signals.window import Window
 from tests.signals.frames import QUARTER, bars
 
 READY = QUARTER.block

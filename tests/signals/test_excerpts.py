@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingestion.timeframes import TIMEFRAMES, Candles
+from signals.frame import Excerpt, Frame, Part
 from signals.indicators import SERIES
-from signals.window import Excerpt, Frame, Part
 from tests.signals.head_windows import bars, recorded, upside_down
 
 QUARTER = TIMEFRAMES["15m"]

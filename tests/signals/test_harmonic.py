@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingestion.timeframes import TIMEFRAMES, Candles, FloatArray, Timeframe, resample
+from signals.frame import Frame
 from signals.heads.base import MOST_REASONS, Votes
 from signals.heads.harmonic import (
     AGREE_GAIN,
@@ -27,7 +28,7 @@ from signals.heads.harmonic import (
     read,
     strain_of,
 )
-from signals.window import Frame, Span, Window, stacked
+from signals.window import Span, Window, stacked
 from tests.signals.frames import bars, recording
 from tests.signals.head_windows import (
     assert_inputs_untouched,

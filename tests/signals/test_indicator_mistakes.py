@@ -8,9 +8,9 @@ import pytest
 import talib
 
 from ingestion.timeframes import TIMEFRAMES, Candles
+from signals.frame import Frame
 from signals.indicators import INDICATORS, computed
 from signals.indicators.base import FloatArray
-from signals.window import Frame
 
 DAY_MS = 86_400_000
 MIDNIGHT_MS = 18_700 * DAY_MS

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from ingestion.timeframes import TIMEFRAMES, Candles, FloatArray, IntArray
 from signals import mood
+from signals.frame import Frame
 from signals.mood import MOOD_FIELDS, SYMBOL_FIELDS, SymbolMood, market_mood, mood_series, symbol_mood
-from signals.window import Frame
 from tests.signals.frames import QUARTER, bars, live_frame, mirrored, recording, replayed, without
 
 DAY_BARS = 96

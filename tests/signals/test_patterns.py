@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from talib import abstract
 
 from ingestion.timeframes import BoolArray, Candles, FloatArray
+from signals.frame import Frame
 from signals.heads import chart_patterns
 from signals.heads.base import MOST_REASONS
 from signals.heads.chart_patterns import BULLISH, Chart
@@ -29,7 +30,6 @@ from signals.heads.patterns import (
     volume_backs,
 )
 from signals.heads.swings import confirmed_swings
-from signals.window import Frame
 from tests.signals.head_windows import (
     READY,
     Row,

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy import stats
 
+from signals.frame import Frame
 from signals.regime import RANK_BARS, Regime, classify, recently, rolling_rank
-from signals.window import Frame
 from tests.signals.frames import QUARTER, bars, live_frame, recording, replayed, scaled
 
 

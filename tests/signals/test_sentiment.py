@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from ingestion.timeframes import TIMEFRAMES, FloatArray, IntArray
 from signals import mood_feed
+from signals.frame import Frame
 from signals.heads.base import Votes
 from signals.heads.sentiment import Sentiment
 from signals.mood import MOOD_FIELDS
-from signals.window import Frame, Window
+from signals.window import Window
 from tests.signals.frames import QUARTER, bars, recording, replayed
 
 READY = QUARTER.block

@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingestion.timeframes import TIMEFRAMES, Candles, FloatArray, Timeframe, resample
+from signals.frame import Frame
 from signals.heads.base import Votes
 from signals.heads.structure import FRESH_BARS, SWING_BARS, Structure, place_in_range, read, screens
-from signals.window import Frame, Window
+from signals.window import Window
 from tests.signals.frames import bars, live_window, mirrored, recording, replayed, scaled
 
 # The same three timeframes with small blocks, so that stairs made by hand are ready soon.

@@ -9,12 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingestion.timeframes import FloatArray
+from signals.frame import Frame
 from signals.heads.base import Votes
 from signals.heads.parts import balance
 from signals.heads.technical import GROUPS, RULES, Technical, bounded, pulls_of, readings, shown_at, weighted_mean
 from signals.heads.technical_rules import MEMORY, Rule, bulge_ends, mass_index, measured
 from signals.indicators import INDICATORS, SERIES
-from signals.window import Frame, Span, stacked
+from signals.window import Span, stacked
 from tests.signals.head_windows import (
     READY,
     assert_inputs_untouched,

@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingestion.timeframes import Candles, FloatArray
+from signals.frame import Frame
 from signals.heads import volume as parts
 from signals.heads.base import MOST_REASONS
 from signals.heads.parts import balance
 from signals.heads.volume import PARTS, Volume
 from signals.heads.volume_profile import BINS, VALUE_AREA, volume_by_bin, volume_profile
 from signals.indicators import INDICATORS
-from signals.window import Frame
 from tests.signals.head_windows import (
     READY,
     assert_inputs_untouched,

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from ingestion.timeframes import TIMEFRAMES, Candles, resample
+from signals.frame import Frame
 from signals.heads.base import MOST_REASONS, Reason, Votes
 from signals.heads.swings import KEPT, confirmed_swings
 from signals.heads.trading_range import (
@@ -35,7 +36,7 @@ from signals.heads.wyckoff import (
     Wyckoff,
     read,
 )
-from signals.window import Frame, Span, stacked
+from signals.window import Span, stacked
 from tests.signals.head_windows import (
     assert_inputs_untouched,
     assert_prefix_invariant,
@@ -343,11 +344,9 @@ def range_at(high: list[float], low: list[float], begun: list[float], atr: float
 def test_ranges_of_real_candles_are_those_of_a_slow_search() -> None:
     base = window_of(BLOCK).base
     swings = confirmed_swings(base["high"], base["low"], left=SWING_BARS, right=SWING_BARS)
-    begun = np.maximum(swings.high.ages, swings.low.ages)
-    expected = [
-        range_at(*(each[:, row].tolist() for each in (swings.high.prices, swings.low.prices, begun)), atr)
-        for row, atr in enumerate(base["atr_14"].tolist())
-    ]
+    high, low = swings.high.prices.T.tolist(), swings.low.prices.T.tolist()
+    begun = np.maximum(swings.high.ages, swings.low.ages).T.tolist()
+    expected = [range_at(*row) for row in zip(high, low, begun, base["atr_14"].tolist(), strict=True)]
     found = trading_range(base)
 
     np.testing.assert_array_equal(np.transpose([found.support[0], found.resistance[0]]), expected)

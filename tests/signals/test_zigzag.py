@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingestion.timeframes import TIMEFRAMES, Candles, FloatArray
+from signals.frame import Frame
 from signals.heads.zigzag import PIVOTS, Pivots, pivots_of
-from signals.window import Frame, Span, Window, stacked
+from signals.window import Span, Window, stacked
 from tests.signals.head_windows import recorded
 from tests.signals.test_swings import tops_by_hand
 
