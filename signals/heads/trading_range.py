@@ -10,9 +10,9 @@ import numpy as np
 
 from ingestion.timeframes import BoolArray, FloatArray, IntArray
 from signals.columns import Rows
-from signals.frame import Frame
 from signals.heads.swings import KEPT, Side, swings_of
 from signals.indicators.primitives import ratio
+from signals.window import Frame
 
 SWING_BARS = 5  # as in the structure head: turns that one sees on the chart
 # A range is drawn once support and resistance have both been tested: two swings in the outer quarter of either side.
@@ -114,15 +114,17 @@ def last_climax(frame: Frame, side: IntArray, row: IntArray) -> tuple[FloatArray
     `side` and `row`, and each of the three, of shape (asked,); `frame` may be an excerpt, whose rows they count.
     """
     low, since, times = np.full((3, len(row)), np.nan)
-    before = 0
-    for part in frame.parts:
-        asked = np.flatnonzero((row >= before) & (row < before + len(part)))
-        if len(asked):
-            found, now = part.frame.derived(climaxes), row[asked] - before + part.start
-            for each, row_, low_, times_ in zip(found.side, found.row, found.low, found.times, strict=True):
-                later = asked[(side[asked] == each) & (now >= row_)]
-                low[later], since[later], times[later] = low_, row[later] - before + part.start - row_, times_
-        before += len(part)
+    begins = np.cumsum([0, *(len(part) for part in frame.parts[:-1])])
+    owner = np.searchsorted(begins, row, side="right") - 1
+    for place in sorted(set(owner.tolist())):
+        part, asked = frame.parts[place], np.flatnonzero(owner == place)
+        found, now = part.frame.derived(climaxes), row[asked] - begins[place] + part.start
+        # One ascending number for side and row, so that one search finds the last one of its side.
+        bars = len(part.frame)
+        last = np.searchsorted(found.side * bars + found.row, side[asked] * bars + now, side="right") - 1
+        known = np.flatnonzero((last >= 0) & (found.side[last] == side[asked])) if len(found) else np.empty(0, np.int64)
+        asked, last = asked[known], last[known]
+        low[asked], since[asked], times[asked] = found.low[last], now[known] - found.row[last], found.times[last]
     return low, since, times
 
 

@@ -12,7 +12,6 @@ import numpy as np
 
 from ingestion.timeframes import BoolArray, FloatArray, IntArray
 from signals.columns import Rows
-from signals.frame import Frame
 from signals.heads.base import Needs, Reason, Votes, strongest
 from signals.heads.parts import stated_probability
 from signals.heads.trading_range import (
@@ -27,7 +26,7 @@ from signals.heads.trading_range import (
     trading_range,
 )
 from signals.indicators.primitives import ratio
-from signals.window import Window
+from signals.window import Frame, Window
 
 SPRING_STRENGTH, SIGN_STRENGTH = 0.90, 0.75  # market.md, section 2
 RETURN_BARS = 3  # a spring is back inside by the close of the third bar below; later it is a breakdown that was bought
@@ -41,9 +40,10 @@ EFFORT_TIMES, STILL_ATRS, EFFORT_BARS = 2.0, 0.3, 10  # twice the volume moved t
 CLIMAX_SLACK_BARS = 10  # bars by which the climax may precede the first swing of its range
 # A confirmed event is a rule kept; a test on less volume, a climax and effort without result are its company.
 CONFIDENCE, GAIN = 0.60, 0.10
-# Rows that a vote depends on: the wait for the confirmation, its standing, and the usual volume at the event.
+# Bars that an event has before its vote is over at the latest.
 AHEAD_BARS = CONFIRM_BARS + STANDS_BARS - 1
-MEMORY = AHEAD_BARS + VOLUME_BARS
+# What a vote looks back on: a spring that long ago; the usual volume before a sign that still stands, or an effort.
+MEMORY = max(AHEAD_BARS + RETURN_BARS, VOLUME_BARS + max(HOLD_BARS + STANDS_BARS, EFFORT_BARS) - 1)
 A, B, C, D, E = 1.0, 2.0, 3.0, 4.0, 5.0  # Pruden's phases: stopping, building, testing, leaving the range, gone
 PHASE_A_BARS = 30
 # What is told of each kind of event, on the chart and upside down; the kinds are the places in STRENGTHS.
@@ -149,10 +149,12 @@ class Wyckoff:
         now = row - (len(window) - len(recent))
         frame = recent.base
         reading = read(frame)
+        _, since, times = last_climax(frame, np.arange(2), np.full(2, now))
+        lately = np.where(since < PHASE_A_BARS, times, np.nan)
         return strongest(
             (
-                *(reason for side in (0, 1) for reason in reasons_of(reading, frame, side, now)),
-                Reason("phase", phase(reading, frame, now), 0.0),
+                *(reason for side in (0, 1) for reason in reasons_of(reading, frame, side, now, float(lately[side]))),
+                Reason("phase", phase(reading, now, stopped=bool(np.isfinite(lately).any())), 0.0),
                 Reason("place_in_range", place_in_range(reading.chart, now), 0.0),
             )
         )
@@ -290,8 +292,11 @@ def company(reading: Reading, frame: Frame, side: IntArray, row: IntArray) -> Fl
     return company_ - lately[1 - side, row]
 
 
-def reasons_of(reading: Reading, frame: Frame, side: int, now: int) -> Iterator[Reason]:
-    """What one side has to say at a bar; all of it pulls that way or not at all."""
+def reasons_of(reading: Reading, frame: Frame, side: int, now: int, climax: float) -> Iterator[Reason]:
+    """What one side has to say at a bar; all of it pulls that way or not at all.
+
+    `climax`: the volume of one lately, over the usual, NaN without; that of the range takes its place where it counts.
+    """
     pull = 1.0 - 2.0 * side
     event, governs = event_at(reading, side, now), bool(reading.governs[side, now] >= 0)
     votes = governs and bool(reading.governs[1 - side, now] < 0)
@@ -301,20 +306,13 @@ def reasons_of(reading: Reading, frame: Frame, side: int, now: int) -> Iterator[
         yield Reason(EVENT_NAMES[kind][side], float(reading.events.measure[event]), pull * strength)
     if votes and reading.course.tested[event]:
         yield Reason("test", 1.0, pull * GAIN)
-    if votes and began_with_climax(reading, frame, np.array([event]))[0]:
-        _, times = climax_by(frame, side, int(reading.events.row[event]))
-        yield Reason(CLIMAX_NAMES[side], times, pull * GAIN)
-    elif (climax := climax_by(frame, side, now))[0] < PHASE_A_BARS:
-        yield Reason(CLIMAX_NAMES[side], climax[1], 0.0)
+    counts = votes and bool(began_with_climax(reading, frame, np.array([event]))[0])
+    if counts:
+        climax = float(last_climax(frame, np.array([side]), reading.events.row[[event]])[2][0])
+    yield Reason(CLIMAX_NAMES[side], climax, pull * GAIN if counts else 0.0)
     since = reading.effort[side, now]
     if since < EFFORT_BARS:
         yield Reason(EFFORT_NAMES[side], float(reading.times[now - int(since)]), pull * GAIN)
-
-
-def climax_by(frame: Frame, side: int, row: int) -> tuple[float, float]:
-    """Age in bars of the last climax of a side by one row, and its volume over the usual; NaN without one."""
-    _, since, times = last_climax(frame, np.array([side]), np.array([row]))
-    return float(since[0]), float(times[0])
 
 
 def event_at(reading: Reading, side: int, now: int) -> int:
@@ -328,13 +326,12 @@ def event_at(reading: Reading, side: int, now: int) -> int:
     return int(waiting[-1]) if len(waiting) else -1
 
 
-def phase(reading: Reading, frame: Frame, now: int) -> float:
+def phase(reading: Reading, now: int, *, stopped: bool) -> float:
     """Pruden's phase as far as it can be told at a bar; NaN where price is in no range, and neither before nor after.
 
-    A: a climax, and no range yet. B: in the range. C: a spring or upthrust. D: it is confirmed, or price has broken
-    out. E: the break has held.
+    A: a climax (`stopped`), and no range yet. B: in the range. C: a spring or upthrust. D: it is confirmed, or price
+    has broken out. E: the break has held.
     """
-    stopped = any(climax_by(frame, side, now)[0] < PHASE_A_BARS for side in (0, 1))
     told = B if 0.0 <= place_in_range(reading.chart, now) <= 1.0 else A if stopped else np.nan
     for side in (0, 1):
         event = event_at(reading, side, now)

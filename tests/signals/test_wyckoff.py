@@ -6,8 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ingestion.timeframes import TIMEFRAMES, Candles, resample
-from signals.frame import Frame
+from ingestion.timeframes import TIMEFRAMES, Candles, FloatArray, resample
 from signals.heads.base import MOST_REASONS, Reason, Votes
 from signals.heads.swings import KEPT, confirmed_swings
 from signals.heads.trading_range import (
@@ -24,11 +23,13 @@ from signals.heads.trading_range import (
     trading_range,
 )
 from signals.heads.wyckoff import (
+    CLIMAX_SLACK_BARS,
     CONFIDENCE,
     CONFIRM_BARS,
     GAIN,
     HOLD_BARS,
     MEMORY,
+    PHASE_A_BARS,
     RETURN_BARS,
     SIGN_STRENGTH,
     SPRING_STRENGTH,
@@ -36,7 +37,7 @@ from signals.heads.wyckoff import (
     Wyckoff,
     read,
 )
-from signals.window import Span, stacked
+from signals.window import Frame, Span, stacked
 from tests.signals.head_windows import (
     assert_inputs_untouched,
     assert_prefix_invariant,
@@ -123,6 +124,19 @@ def test_a_spring_is_waited_for_so_long_and_no_longer(rests: int, sides: list[in
     assert voted([SPRUNG, *[REST] * rests, LIFTED, AWAY], after=FALLING)[-2:] == sides
 
 
+def test_a_spring_confirmed_at_the_last_moment_stands_as_long_as_any() -> None:
+    tail = [SPRUNG, *[REST] * (CONFIRM_BARS - 1), LIFTED, *[AWAY] * STANDS_BARS]
+
+    assert voted(tail, after=FALLING) == [*[0] * CONFIRM_BARS, *[UP] * STANDS_BARS, 0]
+
+
+def test_a_spring_may_come_back_with_a_gap() -> None:
+    under: Bar = (99.3, 99.6, 98.9, 99.3)
+    above: Bar = (99.8, 100.6, 99.75, 100.4)
+
+    assert voted([under, above, LIFTED], after=FALLING) == [0, 0, UP]
+
+
 def test_a_spring_whose_low_is_lost_has_failed_for_good() -> None:
     back: Bar = (98.6, 102.0, 98.5, 101.6)
 
@@ -166,6 +180,16 @@ def test_a_test_on_less_volume_makes_the_head_surer() -> None:
 
     assert confidences(tail, after=FALLING, volumes=[15.0, 10.0, 10.0, 10.0]) == [CONFIDENCE + GAIN] * 2
     assert confidences(tail, after=FALLING, volumes=[15.0, 15.0, 10.0, 10.0]) == [CONFIDENCE] * 2
+
+
+def test_a_bar_far_from_the_edge_is_no_test() -> None:
+    quiet: Bar = (100.9, 101.2, 100.7, 101.0)
+
+    assert confidences([SPRUNG, quiet, LIFTED], after=FALLING, volumes=[10.0, 5.0, 10.0]) == [CONFIDENCE]
+
+
+def test_volume_that_moves_price_is_no_effort_without_result() -> None:
+    assert confidences([SPRUNG, LIFTED], after=FALLING, volumes=[50.0, 10.0]) == [CONFIDENCE]
 
 
 def test_volume_that_moves_nothing_at_support_makes_the_head_surer() -> None:
@@ -262,17 +286,47 @@ def test_a_sign_of_weakness_votes_short() -> None:
     assert voted(tail, after=FALLING, volumes=volumes_of(tail)) == [0, 0, 0, DOWN, DOWN]
 
 
+# --- both at once -----------------------------------------------------------------------------------------------------
+
+CROSSED: list[Bar] = [
+    SPRUNG,
+    LIFTED,
+    (101.6, 103.6, 101.5, 103.4),
+    (103.4, 105.4, 103.3, 105.2),
+    (105.2, 106.9, 105.1, 106.6),
+]
+
+
+def test_while_a_spring_and_an_upthrust_both_stand_the_head_is_silent() -> None:
+    thrust: Bar = (106.6, 108.1, 106.2, 106.7)
+    broken: Bar = (106.7, 106.8, 105.2, 105.4)
+    tail = [*CROSSED, thrust, broken, *[(105.4, 105.8, 105.0, 105.4)] * 3]
+
+    assert voted(tail, after=FALLING) == [0, UP, UP, UP, UP, UP, 0, 0, 0, DOWN]
+    reasons = told(ended(tail, after=FALLING), -2)
+    assert (reasons["spring"].pull, reasons["upthrust"].pull) == (SPRING_STRENGTH, -SPRING_STRENGTH)
+
+
+def test_a_spring_outweighs_the_sign_of_strength_that_follows_it() -> None:
+    tail: list[Bar] = [*CROSSED, (106.6, 109.3, 106.5, 109.1), *[(109.1, 109.4, 108.2, 108.9)] * 4]
+    market = ended(tail, after=FALLING, volumes=[*[10.0] * 5, LOUD, *[10.0] * 4])
+
+    votes = Wyckoff().vote(window_of(market))
+
+    assert votes.direction[-10:].tolist() == [0, *[UP] * 9]
+    assert votes.probability[-9:].tolist() == [0.725] * 8 + [0.6875]
+
+
 # --- climaxes ---------------------------------------------------------------------------------------------------------
 
 CLIMAX: Bar = (106.0, 106.3, 99.7, 102.0)
 
 
-def climactic(tail: Sequence[Bar], climax: Bar = CLIMAX, loud: float = 60.0) -> tuple[Candles, int]:
-    """High ground, a decline, a climax and a range of four waves; then the tail. And the row of the climax."""
+def climactic(tail: Sequence[Bar], climax: Bar = CLIMAX, loud: float = 60.0, begun: int = 3) -> tuple[Candles, int]:
+    """High ground, a decline, a climax, four waves from bar `begun` of the first on, the tail; and the climax's row."""
     above = sideways(518, level=30.0)
     falling = [(130.0 - 2 * bar, 130.3 - 2 * bar, 127.7 - 2 * bar, 128.0 - 2 * bar) for bar in range(12)]
-    wave: list[Bar] = [(102.0, 103.3, 101.7, 103.0), *sideways(14 * 4 + 1)[4:]]
-    rows = [*above, *falling, climax, *wave, *tail]
+    rows = [*above, *falling, climax, *sideways(14 * 4 + 1)[begun:], *tail]
     row = len(above) + len(falling)
     return bars(rows, [loud if place == row else 10.0 for place in range(len(rows))]), row
 
@@ -296,6 +350,22 @@ def test_a_bar_that_stops_nothing_is_no_climax(climax: Bar, loud: float) -> None
 
     assert len(climaxes(window_of(plain).base)) == 0
     assert Wyckoff().vote(window_of(plain)).confidence[-1] == CONFIDENCE
+
+
+def test_a_climax_long_before_the_range_has_no_part_in_it() -> None:
+    started, _ = climactic([*sideways(14 * 3 + 14)[14:], SPRUNG, LIFTED])
+
+    assert len(climaxes(window_of(started).base)) == 1
+    assert Wyckoff().vote(window_of(started)).confidence[-1] == CONFIDENCE
+
+
+def test_a_climax_above_the_lower_edge_is_not_what_held_the_range() -> None:
+    above, row = climactic([SPRUNG, LIFTED], climax=(106.0, 108.8, 103.0, 105.0), begun=11)
+    ranged = trading_range(window_of(above).base)
+
+    assert climaxes(window_of(above).base).low.tolist() == [103.0]
+    assert len(above) - 1 - row <= ranged.bars[-1] + CLIMAX_SLACK_BARS
+    assert Wyckoff().vote(window_of(above)).confidence[-1] == CONFIDENCE
 
 
 def test_the_last_climax_is_found_in_every_part_of_a_stack() -> None:
@@ -331,9 +401,9 @@ def test_a_climax_is_the_lowest_bar_for_long_and_heavier_than_its_like() -> None
 # --- against slow versions --------------------------------------------------------------------------------------------
 
 
-def range_at(high: list[float], low: list[float], begun: list[float], atr: float) -> tuple[float, float]:
+def range_at(highs_: FloatArray, lows_: FloatArray, begun: FloatArray, atr: float) -> tuple[float, float]:
     for count in range(KEPT, 1, -1):
-        highs, lows = sorted(high[:count], reverse=True), sorted(low[:count])
+        highs, lows = sorted(highs_[:count].tolist(), reverse=True), sorted(lows_[:count].tolist())
         width = highs[0] - lows[0]
         tested = highs[0] - highs[1] <= EDGE_SHARE * width and lows[1] - lows[0] <= EDGE_SHARE * width
         if tested and NARROWEST_ATRS * atr <= width <= WIDEST_ATRS * atr and begun[count - 1] >= LEAST_BARS:
@@ -344,9 +414,11 @@ def range_at(high: list[float], low: list[float], begun: list[float], atr: float
 def test_ranges_of_real_candles_are_those_of_a_slow_search() -> None:
     base = window_of(BLOCK).base
     swings = confirmed_swings(base["high"], base["low"], left=SWING_BARS, right=SWING_BARS)
-    high, low = swings.high.prices.T.tolist(), swings.low.prices.T.tolist()
-    begun = np.maximum(swings.high.ages, swings.low.ages).T.tolist()
-    expected = [range_at(*row) for row in zip(high, low, begun, base["atr_14"].tolist(), strict=True)]
+    begun = np.maximum(swings.high.ages, swings.low.ages)
+    expected = [
+        range_at(swings.high.prices[:, row], swings.low.prices[:, row], begun[:, row], atr)
+        for row, atr in enumerate(base["atr_14"].tolist())
+    ]
     found = trading_range(base)
 
     np.testing.assert_array_equal(np.transpose([found.support[0], found.resistance[0]]), expected)
@@ -413,6 +485,14 @@ def test_votes_do_not_depend_on_where_reading_begins(first: int) -> None:
     part = Wyckoff().vote(replace(window_of(BLOCK), first=first))
 
     assert_same_bits(rows_from(part, first), rows_from(whole, first))
+
+
+def test_the_vote_of_a_bar_that_is_read_alone_is_that_of_the_whole() -> None:
+    whole = Wyckoff().vote(window_of(BLOCK))
+
+    for row in range(512, 1024):
+        alone = Wyckoff().vote(replace(window_of(BLOCK.rows(slice(0, row + 1))), first=row))
+        assert_same_bits(rows_from(alone, row), whole.take(slice(row, row + 1)))
 
 
 def rows_from(votes: Votes, first: int) -> Votes:
@@ -516,10 +596,15 @@ def test_a_confirmed_spring_is_told_with_its_depth() -> None:
 
 
 def test_a_spring_that_waits_is_seen_and_pulls_nowhere() -> None:
-    reasons = told(ended([SPRUNG, REST], after=FALLING))
+    for tail in ([SPRUNG], [SPRUNG, REST]):
+        reasons = told(ended(tail, after=FALLING))
 
-    assert reasons["spring"].pull == 0.0
-    assert reasons["phase"].value == 3.0
+        assert reasons["spring"].pull == 0.0
+        assert reasons["phase"].value == 3.0
+
+
+def test_a_spring_that_failed_is_told_no_more() -> None:
+    assert "spring" not in told(ended([SPRUNG, LOST], after=FALLING))
 
 
 def test_a_sign_of_weakness_is_told_with_its_volume() -> None:
@@ -541,6 +626,8 @@ def test_company_is_told_with_what_it_adds() -> None:
     assert reasons["selling_climax"] == Reason("selling_climax", 6.0, GAIN)
     assert reasons["test"] == Reason("test", 1.0, GAIN)
     assert told(climactic_, row + 3)["phase"].value == 1.0
+    assert told(climactic_, row + PHASE_A_BARS - 1)["selling_climax"] == Reason("selling_climax", 6.0, 0.0)
+    assert "selling_climax" not in told(climactic_, row + PHASE_A_BARS)
 
 
 def test_effort_without_result_is_told_where_the_head_is_silent() -> None:
@@ -550,6 +637,12 @@ def test_effort_without_result_is_told_where_the_head_is_silent() -> None:
     assert told(upside_down(market))["effort_at_resistance"] == Reason("effort_at_resistance", 5.0, -GAIN)
     assert told(market)["phase"].value == 2.0
     assert told(market)["place_in_range"].value == pytest.approx(0.7 / 7.6)
+
+
+def test_volume_far_below_support_is_no_effort_at_it() -> None:
+    tail: list[Bar] = [(101.0, 101.1, 97.5, 97.8), (97.8, 98.1, 97.4, 97.8)]
+
+    assert "effort_at_support" not in told(ended(tail, after=FALLING, volumes=[10.0, 50.0]))
 
 
 def test_reasons_are_those_behind_the_vote_and_keep_their_bounds() -> None:
