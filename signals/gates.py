@@ -29,7 +29,7 @@ class Thresholds:
 class GateRules:
     """The fixed part of the gates (market.md 3); durations in minutes."""
 
-    min_heads: int = 3
+    min_heads: int = 4
     min_probability: float = 0.38
     regime_limits: Mapping[Regime, int] = field(
         default_factory=lambda: {

@@ -26,7 +26,8 @@ from signals.heads.trading_range import (
     trading_range,
 )
 from signals.indicators.primitives import ratio
-from signals.window import Frame, Window
+from signals.frame import Frame
+from signals.window import Window
 
 SPRING_STRENGTH, SIGN_STRENGTH = 0.90, 0.75  # market.md, section 2
 RETURN_BARS = 3  # a spring is back inside by the close of the third bar below; later it is a breakdown that was bought

@@ -37,7 +37,8 @@ from signals.heads.wyckoff import (
     Wyckoff,
     read,
 )
-from signals.window import Frame, Span, stacked
+from signals.frame import Frame
+from signals.window import Span, stacked
 from tests.signals.head_windows import (
     assert_inputs_untouched,
     assert_prefix_invariant,
