@@ -149,21 +149,20 @@ class Harmonic:
 
 def past_b(frame: Frame, rows: IntArray) -> IntArray:
     """Those of the rows whose leg has gone beyond B, as every pattern asks, and has not run for too long."""
-    pivots = frame.derived(pivots_of, SWING_BARS, SWING_BARS)
-    side = pivots.side[rows]
-    past = side * frame["close"][rows] < side * pivots.prices[1, rows]
-    found: IntArray = rows[past & (pivots.age[rows] <= LEG_BARS)]
+    pivots = pivots_of(frame, SWING_BARS, SWING_BARS, rows)
+    past = pivots.side * frame["close"][rows] < pivots.side * pivots.prices[1]
+    found: IntArray = rows[past & (pivots.age <= LEG_BARS)]
     return found
 
 
 def legs_at(frame: Frame, rows: IntArray) -> Legs:
     """The last legs as each of these rows knows them."""
-    pivots = frame.derived(pivots_of, SWING_BARS, SWING_BARS)
-    side = pivots.side[rows]
-    c, b, a, x = pivots.prices[:, rows] * side
+    pivots = pivots_of(frame, SWING_BARS, SWING_BARS, rows)
+    side = pivots.side
+    c, b, a, x = pivots.prices * side
     lengths = np.array((a - x, a - b, c - b))
     xa, ab, bc = np.where(lengths > 0, lengths, np.nan)
-    return Legs(side, side * frame["close"][rows], a, c, xa, ab, bc, pivots.age[rows])
+    return Legs(side, side * frame["close"][rows], a, c, xa, ab, bc, pivots.age)
 
 
 def verdict(legs: Legs, seen: Reading, ready: BoolArray) -> Votes:

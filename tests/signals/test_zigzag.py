@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingestion.timeframes import TIMEFRAMES, Candles, FloatArray
-from signals.frame import Frame
+from signals.frame import Frame, end_to_end
 from signals.heads.zigzag import PIVOTS, Pivots, pivots_of
 from signals.window import Span, Window, stacked
 from tests.signals.head_windows import recorded
@@ -158,9 +158,26 @@ def test_parts_of_several_charts_know_their_own_zigzag() -> None:
     frames = [Frame(QUARTER, recorded().rows(slice(start, start + 400))) for start in (0, 700)]
     window, rows = stacked([Span(Window(frame, {}, {}), 380, 400) for frame in frames], 10)
 
-    together = window.base.derived(pivots_of, 3, 3)
+    together = pivots_of(window.base, 3, 3)
 
-    alone = [frame.derived(pivots_of, 3, 3) for frame in frames]
+    alone = [pivots_of(frame, 3, 3) for frame in frames]
     expected = np.concatenate([each.prices[:, 380:] for each in alone], axis=1)
     np.testing.assert_array_equal(together.prices[:, rows], expected)
     np.testing.assert_array_equal(together.age[rows], np.concatenate([each.age[380:] for each in alone]))
+
+
+@settings(max_examples=200)
+@given(charts=st.lists(bar_ranges.filter(bool), min_size=1, max_size=4), left=sides, right=sides)
+def test_charts_one_after_the_other_have_the_zigzags_of_each(
+    charts: list[list[tuple[int, int]]], left: int, right: int
+) -> None:
+    frames = [frame_from(ranges) for ranges in charts]
+
+    together = pivots_of(end_to_end(frames), left, right)
+
+    alone = [by_hand(frame["high"], frame["low"], left, right) for frame in frames]
+    assert_same(together, Pivots(*(np.concatenate(each, axis=-1) for each in zip(*map(members, alone), strict=True))))
+
+
+def members(pivots: Pivots) -> tuple[FloatArray, ...]:
+    return pivots.prices, pivots.age, pivots.side
