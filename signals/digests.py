@@ -12,6 +12,9 @@ from signals.frame import Frame
 from signals.gates import Thresholds
 from signals.window import Span
 
+# Beside the open times: what every head may read of a bar.
+DIGESTED = ("open", "high", "low", "close", "volume")
+
 
 def canonical(values: FloatArray) -> FloatArray:
     """The same values with every NaN in one bit pattern, so that equal values have equal bytes."""
@@ -44,11 +47,13 @@ def _digests_at(frame: Frame, rows: IntArray) -> list[bytes]:
 
 def bar_digests(frame: Frame, first: int) -> list[bytes]:
     """For each row from `first` on, the SHA-256 of all bars of the frame up to it."""
-    columns = (frame[name] for name in ("open", "high", "low", "close", "volume"))
-    table = np.column_stack([frame.candles.open_ms.astype(np.float64), *columns])
-    running, digests = hashlib.sha256(table[:first].tobytes()), []
+    table = np.empty((len(frame), 1 + len(DIGESTED)))
+    table[:, 0] = frame.candles.open_ms
+    for place, name in enumerate(DIGESTED, start=1):
+        table[:, place] = frame[name]
+    running, digests = hashlib.sha256(table[:first].data), []
     for row in table[first:]:
-        running.update(row.tobytes())
+        running.update(row.data)
         digests.append(running.copy().digest())
     return digests
 

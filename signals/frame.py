@@ -64,14 +64,15 @@ class Frame:
 
     def __getitem__(self, name: str) -> FloatArray:
         """A candle column (`close`) or an indicator (`rsi_14`) by name, shape (bars,). Do not write to it."""
-        if name not in self._series:
-            self._series[name] = self._compute(SERIES[name])
-        return self._series[name]
+        series = self._series.get(name)
+        if series is None:
+            series = self._series[name] = self._compute(SERIES[name])
+        return series
 
     def _compute(self, indicator: Indicator) -> FloatArray:
         # A lookback beyond the block would warm up in some windows and not in others: undefined there, always.
-        if indicator.lookback >= self.timeframe.block or len(self) == 0:
-            return np.full(len(self), np.nan)
+        if indicator.lookback >= self.timeframe.block or self._length == 0:
+            return np.full(self._length, np.nan)
         series = indicator.compute(*[self[each] for each in indicator.inputs])
         series.flags.writeable = False
         return series
@@ -245,9 +246,14 @@ class Whole(Excerpt):
     """Different whole frames end to end."""
 
     def __init__(self, frames: Sequence[Frame]) -> None:
-        super().__init__([Part(frame, 0, len(frame)) for frame in frames], self)
+        super().__init__([Part(frame, 0, len(frame)) for frame in frames])
         ends = np.cumsum([0, *map(len, frames)])
         self.offsets = {id(frame): int(end) for frame, end in zip(frames, ends[:-1], strict=True)}
+
+    @property
+    def whole(self) -> Frame:
+        # Not kept: an object that holds itself is not freed when the last other one lets go of it.
+        return self
 
     @cached_property
     def begins(self) -> IntArray:

@@ -41,9 +41,16 @@ def offset_ms(hour: int) -> int:
 
 def new_york_ms(times_ms: IntArray) -> IntArray:
     """Milliseconds since midnight of the New York day at each time (ms since the epoch), shape of `times_ms`."""
-    hours, place = np.unique(times_ms // HOUR_MS, return_inverse=True)
-    offsets = np.array([offset_ms(hour) for hour in hours.tolist()], dtype=np.int64)
-    local: IntArray = (times_ms + offsets[place]) % DAY_MS
+    if not len(times_ms):
+        return times_ms
+    hours = times_ms // HOUR_MS
+    first = int(hours.min())
+    # Times of many markets lie in few hours: each is looked up once.
+    offsets = np.zeros(int(hours.max()) - first + 1, np.int64)
+    offsets[hours - first] = 1
+    there = np.flatnonzero(offsets)
+    offsets[there] = [offset_ms(first + hour) for hour in there.tolist()]
+    local: IntArray = (times_ms + offsets[hours - first]) % DAY_MS
     return local
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from math import ceil, log10
 
 import numpy as np
 import talib
@@ -11,6 +12,7 @@ from signals.frame import Frame
 from signals.heads.base import Needs, Reason, Votes, strongest
 from signals.heads.chart_patterns import BULLISH, FLAG_BARS, POLE_BARS, Chart
 from signals.heads.swings import swings_of
+from signals.indicators.base import ta
 from signals.indicators.primitives import ratio
 from signals.window import Window, and_before
 
@@ -100,7 +102,7 @@ CONFIRMED_AT_200 = ("CDLHIKKAKE", "CDLHIKKAKEMOD")
 
 # Looked up once: a misspelt name fails at import. Stubs do not list every function.
 FUNCTIONS: tuple[tuple[str, Callable[..., FloatArray], int], ...] = tuple(
-    (name.removeprefix("CDL").lower(), getattr(talib, name), 200 if name in CONFIRMED_AT_200 else 1)
+    (name.removeprefix("CDL").lower(), ta(getattr(talib, name)), 200 if name in CONFIRMED_AT_200 else 1)
     for name in CANDLESTICKS
 )
 CHARTS = tuple(pattern.__name__ for pattern in BULLISH)
@@ -195,14 +197,14 @@ def in_ticks(frame: Frame) -> tuple[FloatArray, ...]:
     TA-Lib keeps running sums of bodies and shadows. Of whole numbers they are exact, so a pattern does not depend on
     where its series began, and bars of different markets may stand one after the other.
     """
-    scale = np.concatenate([np.full(len(part), ticks_of(part.frame["close"])) for part in frame.parts])
+    scale = np.repeat([ticks_of(part.frame["close"]) for part in frame.parts], [len(part) for part in frame.parts])
     return tuple(np.rint(frame[name] * scale) for name in ("open", "high", "low", "close"))
 
 
 def ticks_of(close: FloatArray) -> float:
     """Ticks in one unit of price, from the first close of a window: 1e8, or fewer where prices are too large for it."""
-    digits = np.ceil(np.log10(max(abs(float(close[0])), 1.0))) if len(close) else 0.0
-    return float(10.0 ** min(TICK_DECIMALS, EXACT_DIGITS - digits))
+    digits = ceil(log10(max(abs(float(close[0])), 1.0))) if len(close) else 0
+    return 10.0 ** min(TICK_DECIMALS, EXACT_DIGITS - digits)
 
 
 def at_support(chart: Chart) -> BoolArray:

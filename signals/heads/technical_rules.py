@@ -17,7 +17,7 @@ import numpy as np
 import talib
 
 from ingestion.timeframes import FloatArray, IntArray
-from signals.frame import Frame
+from signals.frame import Frame, across
 from signals.heads.parts import change, in_atrs
 from signals.indicators.base import ta
 from signals.indicators.primitives import ratio
@@ -163,28 +163,31 @@ def atr_regime(frame: Frame) -> FloatArray:
     return np.sign(frame["close"] - frame["bb_middle"]) * backing
 
 
+@across
 def mass_index(frame: Frame) -> FloatArray:
     """Against the trend average as it sloped when a reversal bulge ended, for some bars; otherwise nothing to say.
 
     The one rule that turns against the move, and it must: the bulge has no other reading (Dorsey, 1992).
     """
-    reading, average = np.full(len(frame), np.nan), frame["ema_9"]
-    for row in bulge_ends(frame["mass_index"]).tolist():
-        reading[row : row + BULGE_BARS] = -np.sign(average[row] - average[row - 1])
+    reading, average, begins = np.full(len(frame), np.nan), frame["ema_9"], frame.begins
+    for row in bulge_ends(frame["mass_index"], begins).tolist():
+        speaks = slice(row, row + BULGE_BARS)
+        side = -np.sign(average[row] - average[row - 1])
+        reading[speaks] = np.where(begins[speaks] == begins[row], side, reading[speaks])
     return reading
 
 
-def bulge_ends(index: FloatArray) -> IntArray:
-    """The rows at which the mass index first falls below the bulge's end after it has been above its top, ascending."""
-    bulging = np.flatnonzero(index > BULGE_TOP)
-    if not len(bulging):
-        return bulging
-    calm = np.flatnonzero(index < BULGE_END)
+def bulge_ends(index: FloatArray, begins: IntArray) -> IntArray:
+    """The rows at which the mass index first falls below the bulge's end after it has been above its top, ascending.
+
+    Both in one frame, whose first row `begins` names.
+    """
+    bulging, calm = np.flatnonzero(index > BULGE_TOP), np.flatnonzero(index < BULGE_END)
     following = np.searchsorted(calm, bulging)
+    found = following < len(calm)
+    ends = calm[following[found]]
     # A bulge of several bars finds its end several times.
-    first = np.ones(len(following), np.bool_)
-    first[1:] = following[1:] != following[:-1]
-    return calm[following[first & (following < len(calm))]]
+    return np.unique(ends[begins[ends] == begins[bulging[found]]])
 
 
 TREND: tuple[Rule, ...] = (

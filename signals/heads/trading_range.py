@@ -10,9 +10,9 @@ import numpy as np
 
 from ingestion.timeframes import BoolArray, FloatArray, IntArray
 from signals.columns import Rows
+from signals.frame import Frame
 from signals.heads.swings import KEPT, Side, swings_of
 from signals.indicators.primitives import ratio
-from signals.frame import Frame
 
 SWING_BARS = 5  # as in the structure head: turns that one sees on the chart
 # A range is drawn once support and resistance have both been tested: two swings in the outer quarter of either side.

@@ -12,6 +12,7 @@ import numpy as np
 
 from ingestion.timeframes import BoolArray, FloatArray, IntArray
 from signals.columns import Rows
+from signals.frame import Frame
 from signals.heads.base import Needs, Reason, Votes, strongest
 from signals.heads.parts import stated_probability
 from signals.heads.trading_range import (
@@ -26,7 +27,6 @@ from signals.heads.trading_range import (
     trading_range,
 )
 from signals.indicators.primitives import ratio
-from signals.frame import Frame
 from signals.window import Window
 
 SPRING_STRENGTH, SIGN_STRENGTH = 0.90, 0.75  # market.md, section 2

@@ -7,9 +7,10 @@ import numpy as np
 import numpy.typing as npt
 import talib
 
-from signals.indicators.base import FloatArray, Indicator
+from signals.indicators.base import FloatArray, Indicator, ta
 from signals.indicators.primitives import ratio, rolling_sum
 
+OBV = ta(talib.OBV)
 DAY_MS = 86_400_000
 CMF_PERIOD = 20
 
@@ -19,7 +20,7 @@ def on_balance_volume(close: FloatArray, volume: FloatArray) -> FloatArray:
 
     It counts from the first row given, so its level says nothing: read differences of it only.
     """
-    return talib.OBV(close, volume)
+    return OBV(close, volume)
 
 
 def vwap(
@@ -45,11 +46,11 @@ def vwap(
 
 @dataclass(frozen=True)
 class Days:
-    """Where bars stand in a table with a row a day: place (n,); and how many at first are of a day not begun here."""
+    """Where bars stand in a table with a row a day: their places, and how many at first are of a day not begun here."""
 
     count: int
     longest: int
-    place: npt.NDArray[np.int64]
+    place: npt.NDArray[np.int64] | slice
     unbegun: int
 
 
@@ -72,7 +73,11 @@ def lay_out_days(open_ms: npt.NDArray[np.int64]) -> Days:
     begins = np.concatenate(([0], np.flatnonzero(day[1:] != day[:-1]) + 1))
     bars = np.diff(begins, append=len(day))
     longest = int(bars.max())
-    place = np.arange(len(day)) + np.repeat(np.arange(len(begins)) * longest - begins, bars)
+    # The first day ends its row, so that without a gap all bars stand in one piece; a day's leading zeros add nothing.
+    starts = np.arange(len(begins)) * longest - begins
+    starts[0] = longest - bars[0]
+    first = int(starts[0])
+    place = np.arange(len(day)) + np.repeat(starts, bars) if (starts != first).any() else slice(first, first + len(day))
     return Days(len(begins), longest, place, int(bars[0]) if open_ms[0] % DAY_MS else 0)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import talib
+from django.conf import settings
 
 from ingestion.timeframes import TIMEFRAMES, Candles
 from signals.consensus import Weights
@@ -13,10 +14,11 @@ from signals.heads import HEADS
 from signals.scan import Looks, Rules, decide, judge, look_together
 from signals.segments import Segment, frames_between
 from signals.window import Window
+from tests.benchmarks.drawn_feeds import market_feeds, own_feeds
 from tests.signals.frames import recording
 
 SCANNED = ("5m", "15m", "1h", "4h")
-CHUNK = 50
+CHUNK = settings.ALPHAPULSE_SCAN_CHUNK
 Market = dict[str, Candles]  # the anchored window of each timeframe
 
 
@@ -42,21 +44,31 @@ def windows_at(minutes: Candles, close_ms: int) -> Market:
 
 def scan(chosen: dict[str, Market]) -> int:
     """Every timeframe's closed bar of every market: votes, pool, gates, decisions; the number of decisions."""
-    decided = 0
+    decided, closes = 0, closes_of(chosen)
+    feeds = market_feeds(closes.values())
     for chunk in in_chunks(list(chosen)):
         frames = {symbol: as_frames(chosen[symbol]) for symbol in chunk}
+        own = own_feeds({symbol: closes[symbol] for symbol in chunk})
         for name in SCANNED:
-            decided += decide_all(look_together({s: [last_row(frames[s], name)] for s in chunk}, {}, HEADS, Rules()))
+            seen = {symbol: [last_row(frames[symbol], name)] for symbol in chunk}
+            decided += decide_all(look_together(seen, feeds, HEADS, Rules(), own))
     return decided
 
 
 def scan_one_by_one(chosen: dict[str, Market]) -> int:
     """The same decisions by a plain loop: every market and timeframe on its own."""
-    decided = 0
+    decided, closes = 0, closes_of(chosen)
+    feeds = market_feeds(closes.values())
     for symbol, market in chosen.items():
         for name in SCANNED:
-            decided += decide_all(look_together({symbol: [last_row(as_frames(market), name)]}, {}, HEADS, Rules()))
+            seen = {symbol: [last_row(as_frames(market), name)]}
+            decided += decide_all(look_together(seen, feeds, HEADS, Rules(), own_feeds({symbol: closes[symbol]})))
     return decided
+
+
+def closes_of(chosen: dict[str, Market]) -> dict[str, int]:
+    slowest = TIMEFRAMES["4h"]
+    return {symbol: int(market[slowest.name].open_ms[-1]) + slowest.ms for symbol, market in chosen.items()}
 
 
 def decide_all(looks: Looks) -> int:

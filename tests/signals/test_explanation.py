@@ -80,7 +80,7 @@ def test_a_quorum_that_is_not_there_counts_heads() -> None:
 
     gate = explained(judge(looks, BIRTH, Thresholds(), Rules()), 0, BIRTH, NONE, passed=[], rejection=None).gates[1]
 
-    assert (gate.gate, gate.passed, gate.margin, gate.unit) == ("consensus", None, -2.0, "heads short of the quorum")
+    assert (gate.gate, gate.passed, gate.margin, gate.unit) == ("consensus", None, -3.0, "heads short of the quorum")
 
 
 def test_weights_of_other_heads_are_refused() -> None:

@@ -1,5 +1,6 @@
 """The whole scan: it sees nothing that had not closed, misses no ready bar, and does what the weights say."""
 
+import gc
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
@@ -119,6 +120,27 @@ def test_looking_at_symbols_together_gives_the_bits_of_each_alone(data: st.DataO
 
     alone = [look(symbol, found[symbol], {}, HEADS, RULES) for symbol in sorted(found)]
     assert bits(together) == bits(Looks.concatenate(alone))
+
+
+def test_a_scan_leaves_nothing_for_the_garbage_collector() -> None:
+    # Frames are large: memory that is not free at once is not there for the next chunk, which then costs twice.
+    close_ms = shipped().closes[-1]
+    minutes = {symbol: shipped().minutes[symbol] for symbol in ("ADAUSDT", "BTCUSDT")}
+
+    def scan_once() -> None:
+        found = {symbol: list(segments(candles, QUARTER, close_ms, close_ms)) for symbol, candles in minutes.items()}
+        decided(look_together(found, {}, HEADS, RULES))
+
+    scan_once()
+    gc.collect()
+    gc.disable()
+    try:
+        scan_once()
+        left = gc.collect()
+    finally:
+        gc.enable()
+
+    assert left == 0
 
 
 @settings(max_examples=12)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingestion.timeframes import FloatArray
-from signals.frame import Frame
+from signals.frame import Frame, end_to_end
 from signals.heads.base import Votes
 from signals.heads.parts import balance
 from signals.heads.technical import GROUPS, RULES, Technical, bounded, pulls_of, readings, shown_at, weighted_mean
@@ -213,12 +213,26 @@ def test_the_candles_are_left_as_they_are() -> None:
 def test_a_bulge_ends_only_after_the_index_has_been_above_its_top() -> None:
     index = np.array([26.0, 26.8, 27.2, 26.9, 26.6, 26.4, 26.3, 26.9, 26.4])
 
-    np.testing.assert_array_equal(bulge_ends(index), [5])
+    np.testing.assert_array_equal(bulge_ends(index, np.zeros(9, np.int64)), [5])
+
+
+def test_a_bulge_does_not_end_in_the_market_beside_it() -> None:
+    index = np.array([27.2, 26.8, 27.3, 26.4, 26.4, 26.9])
+
+    np.testing.assert_array_equal(bulge_ends(index, np.array([0, 0, 2, 2, 4, 4])), [3])
+
+
+def test_the_mass_index_of_many_markets_is_that_of_each() -> None:
+    frames = [window_of(recorded().rows(slice(start, start + 700))).base for start in (0, 300, 750)]
+
+    together = end_to_end(frames).derived(mass_index)
+
+    assert together.tobytes() == np.concatenate([frame.derived(mass_index) for frame in frames]).tobytes()
 
 
 def test_the_mass_index_speaks_against_the_slope_for_a_few_bars_after_a_bulge() -> None:
     frame = window_of(recorded().rows(slice(0, 1450))).base
-    ends = bulge_ends(frame["mass_index"])
+    ends = bulge_ends(frame["mass_index"], frame.begins)
     reading = mass_index(frame)
 
     first = ends[0]

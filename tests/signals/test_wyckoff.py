@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from ingestion.timeframes import TIMEFRAMES, Candles, FloatArray, resample
+from signals.frame import Frame
 from signals.heads.base import MOST_REASONS, Reason, Votes
 from signals.heads.swings import KEPT, confirmed_swings
 from signals.heads.trading_range import (
@@ -37,7 +38,6 @@ from signals.heads.wyckoff import (
     Wyckoff,
     read,
 )
-from signals.frame import Frame
 from signals.window import Span, stacked
 from tests.signals.head_windows import (
     assert_inputs_untouched,
