@@ -126,6 +126,15 @@ def test_a_chart_that_begins_with_a_bar_that_is_both_has_no_pivot_there() -> Non
     assert np.isnan(pivots_of(frame_of(high, low), 1, 1).side).all()
 
 
+def test_a_chart_that_begins_with_a_bar_that_is_both_has_no_pivot_there_beside_another_chart_either() -> None:
+    rise = frame_of(np.array([1.0, 2.0, 3.0, 2.0, 1.0]), np.zeros(5))
+    both = frame_of(np.array([5.0, 9.0, 5.0, 5.0]), np.array([3.0, 1.0, 3.0, 3.0]))
+
+    seen = pivots_of(end_to_end([rise, both]), 1, 1)
+
+    assert (seen.side[4], np.isnan(seen.side[5:]).all()) == (1.0, True)
+
+
 @settings(max_examples=100)
 @given(ranges=bar_ranges, left=sides, right=sides)
 def test_the_zigzag_upside_down_is_the_same_line(ranges: list[tuple[int, int]], left: int, right: int) -> None:
