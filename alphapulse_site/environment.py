@@ -103,6 +103,21 @@ def broker(name: str, default: str | None = None) -> str:
     return url
 
 
+def web_url(name: str, default: str) -> str:
+    """The address of a web service; empty if there is none."""
+    url = text(name, default)
+    try:
+        parts = urlsplit(url)
+        is_address = (
+            parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        )
+    except ValueError:
+        is_address = False
+    if url and not is_address:
+        raise ImproperlyConfigured(f"{name}={url!r} is no web address. Write https://host or http://host:port.")
+    return url
+
+
 def secret(name: str) -> str:
     """A secret from NAME, or from the file that NAME_FILE points to; an example value is refused."""
     file_name = os.environ.get(f"{name}_FILE", "").strip()

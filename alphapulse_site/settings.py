@@ -29,6 +29,18 @@ ALPHAPULSE_SLIPPAGE = environment.number("ALPHAPULSE_SLIPPAGE", 0.0002, minimum=
 # Wall seconds that a scan waits for last night's weights before it decides with the old ones.
 ALPHAPULSE_WEIGHTS_DEADLINE = environment.whole_number("ALPHAPULSE_WEIGHTS_DEADLINE", 300, minimum=1, maximum=86_400)
 
+# --- feeds of the futures market --------------------------------------------------------------------------------------
+# auto: on while the market follows the wall clock; of the years of a recording the exchange keeps no feeds.
+ALPHAPULSE_FEEDS = environment.choice("ALPHAPULSE_FEEDS", "auto", ("auto", "on", "off"))
+ALPHAPULSE_FUTURES_URL = environment.web_url("ALPHAPULSE_FUTURES_URL", "https://fapi.binance.com")
+# A daily fear-and-greed index in the format of alternative.me's /fng/; empty is none.
+ALPHAPULSE_FEAR_GREED_URL = environment.web_url("ALPHAPULSE_FEAR_GREED_URL", "")
+ALPHAPULSE_EXCHANGE_TIMEOUT = environment.number("ALPHAPULSE_EXCHANGE_TIMEOUT", 10.0, minimum=0.1, maximum=60.0)
+# A run, every five minutes. Binance allows 500 requests for funding and 1000 for statistics in that time.
+ALPHAPULSE_FEED_REQUESTS = environment.whole_number("ALPHAPULSE_FEED_REQUESTS", 300, minimum=1, maximum=450)
+# How far back a new series starts. Decisions look back 26 hours, and readings fetched late are seen by none before.
+ALPHAPULSE_FEED_HISTORY_DAYS = environment.whole_number("ALPHAPULSE_FEED_HISTORY_DAYS", 2, minimum=2, maximum=365)
+
 # --- secrets and hosts ------------------------------------------------------------------------------------------------
 SECRET_KEY = environment.kept_secret(PLACES.root / "secret_key") if IS_EMBEDDED else environment.secret("SECRET_KEY")
 ALLOWED_HOSTS = environment.names("ALLOWED_HOSTS", ["127.0.0.1", "localhost"])

@@ -1,4 +1,4 @@
-"""The market in the admin, to look at: symbols with their latest candles, gaps, quarantine, backfills.
+"""The market in the admin, to look at: symbols with their latest candles, gaps, quarantine, backfills, feeds.
 
 Candles have a composite key, which the admin does not take, and are too many to count: they are shown a few at a
 time with their symbol.
@@ -10,7 +10,17 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from alphapulse_site.admin import ReadOnlyAdmin
-from ingestion.models import BackfillRun, Candle, CandleGap, MarketFeed, QuarantinedMessage, Symbol
+from ingestion.models import (
+    BackfillRun,
+    Candle,
+    CandleGap,
+    FeedGap,
+    FeedSeries,
+    MarketFeed,
+    QuarantinedMessage,
+    RequestPause,
+    Symbol,
+)
 
 LATEST_CANDLES = 30
 
@@ -62,3 +72,21 @@ class BackfillRunAdmin(ReadOnlyAdmin):
 class MarketFeedAdmin(ReadOnlyAdmin):
     list_display = ("name", "symbol", "as_of", "available_at", "values")
     list_filter = ("name", "symbol")
+
+
+@admin.register(FeedSeries)
+class FeedSeriesAdmin(ReadOnlyAdmin):
+    list_display = ("name", "symbol", "wanted_since", "complete_until", "asked_at", "not_listed_until", "error")
+    list_filter = ("name", "symbol")
+
+
+@admin.register(FeedGap)
+class FeedGapAdmin(ReadOnlyAdmin):
+    list_display = ("name", "symbol", "start", "end", "status", "reason", "checks", "last_checked")
+    list_filter = ("name", "status", "reason", "symbol")
+    search_fields = ("symbol",)
+
+
+@admin.register(RequestPause)
+class RequestPauseAdmin(ReadOnlyAdmin):
+    list_display = ("host", "until", "reason", "noted_at")

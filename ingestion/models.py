@@ -155,6 +155,21 @@ class BackfillRun(models.Model):
         return f"{self.symbol} {self.start:%Y-%m-%d %H:%M}: {self.status}, {self.candles} candles"
 
 
+class RequestPause(models.Model):
+    """Until when a host gets no request of ours, because it said so; in the database, so that all processes know."""
+
+    host = models.TextField(primary_key=True)
+    until = models.DateTimeField()
+    reason = models.TextField()
+    noted_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "request_pauses"
+
+    def __str__(self) -> str:
+        return f"{self.host} until {self.until:%Y-%m-%d %H:%M:%S}: {self.reason}"
+
+
 class MarketFeed(models.Model):
     """One reading of a named feed, of a symbol or ('') of the whole market; usable only from `available_at`.
 
@@ -178,3 +193,69 @@ class MarketFeed(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} {self.symbol} {self.as_of:%Y-%m-%d %H:%M}"
+
+
+class FeedSeries(models.Model):
+    """One feed of one symbol ('' for the whole market) that is fetched: from when it is wanted, how far it is known.
+
+    Every moment of [wanted_since, complete_until) has a reading or an explained gap. A symbol that is not on the
+    futures exchange is not asked for again before `not_listed_until`.
+    """
+
+    name = models.TextField()
+    symbol = models.TextField(blank=True, default="")
+    wanted_since = models.DateTimeField()
+    complete_until = models.DateTimeField(null=True, blank=True)
+    asked_at = models.DateTimeField(null=True, blank=True)
+    not_listed_until = models.DateTimeField(null=True, blank=True)
+    error = models.TextField(blank=True, help_text="why the last answer was of no use")
+
+    class Meta:
+        db_table = "feed_series"
+        ordering = ("name", "symbol")
+        verbose_name_plural = "feed series"
+        constraints = (models.UniqueConstraint(fields=("name", "symbol"), name="feed_series_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.symbol}".strip()
+
+
+class FeedGap(models.Model):
+    """Moments [start, end) without a reading of a feed: being filled, or explained with evidence."""
+
+    class Status(models.TextChoices):
+        FILLING = "filling"
+        EXPLAINED = "explained"
+
+    class Reason(models.TextChoices):
+        SOURCE_HAS_NO_READING = "source_has_no_reading", "the source has no reading"
+        READING_QUARANTINED = "reading_quarantined", "the source's reading was refused"
+        BEYOND_RETENTION = "beyond_retention", "the source does not keep readings that long"
+        NOT_LISTED = "not_listed", "the symbol has no contract on the futures exchange"
+
+    name = models.TextField()
+    symbol = models.TextField(blank=True, default="")
+    start = models.DateTimeField()
+    end = models.DateTimeField(help_text="exclusive")
+    status = models.TextField(choices=Status)
+    reason = models.TextField(choices=Reason, blank=True)
+    evidence = models.JSONField(default=dict)
+    checks = models.PositiveIntegerField(default=0)
+    first_seen = models.DateTimeField()
+    last_checked = models.DateTimeField()
+
+    class Meta:
+        db_table = "feed_gaps"
+        ordering = ("-start", "name", "symbol")
+        constraints = (
+            models.UniqueConstraint(fields=("name", "symbol", "start"), name="feed_gap_once"),
+            models.CheckConstraint(condition=Q(end__gt=models.F("start")), name="feed_gap_has_moments"),
+            models.CheckConstraint(
+                condition=Q(status="filling", reason="") | (Q(status="explained") & ~Q(reason="")),
+                name="feed_gap_explained_has_reason",
+            ),
+        )
+
+    def __str__(self) -> str:
+        what = f"{self.name} {self.symbol}".strip()
+        return f"{what} {self.start:%Y-%m-%d %H:%M} to {self.end:%Y-%m-%d %H:%M}: {self.reason or self.status}"

@@ -20,6 +20,7 @@ APPS = ("alphapulse_site", "ingestion", "signals", "learning", "analytics")
 
 PURE = (
     *("ingestion.timeframes", "ingestion.symbols", "ingestion.csv_rows"),
+    *("ingestion.feeds", "ingestion.feed_rows", "ingestion.feed_plan"),
     *("signals.indicators", "signals.indicators.*", "signals.heads", "signals.heads.*", "signals.mood"),
     *("signals.columns", "signals.digests", "signals.feeds"),
     *("signals.mood_feed", "signals.consensus", "signals.gates", "signals.regime", "signals.bracket"),

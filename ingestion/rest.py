@@ -1,0 +1,155 @@
+"""One HTTP request to a source of market data: an answer, or an error that says what the caller can do about it."""
+
+import json
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import requests
+
+from ingestion.candles import EPOCH, to_datetime
+from ingestion.pauses import pause_in_force, pause_requests
+
+Clock = Callable[[], datetime]
+
+# The exchange's own codes: it is at fault and may be well again soon; too many requests; no such symbol.
+SERVER_CODES = (-1000, -1001, -1006, -1007, -1008)
+TOO_MANY, UNKNOWN_SYMBOL = -1003, -1121
+# Seconds to keep quiet where the answer does not say how long: over the limit, banned, firewall, refused region.
+QUIET = {429: 60, 418: 120, 403: 300, 451: 3600}
+# Binance bans for three days at most; a longer pause is a misread answer.
+LONGEST_PAUSE = timedelta(days=3)
+BANNED_UNTIL = re.compile(r"banned until (\d{13})\b")
+# A date header further off than this is the fault of a cache and says nothing about the exchange's clock.
+CLOCKS_APART = timedelta(days=1)
+LONGEST_BODY = 2000
+
+
+class ExchangeError(Exception):
+    """A request that brought no answer."""
+
+
+class ExchangeDownError(ExchangeError):
+    """The source does not answer, or with an error of its own: trying again later can help."""
+
+
+class ExchangeBusyError(ExchangeError):
+    """The source wants no request before `until`; none is sent until then."""
+
+    def __init__(self, message: str, until: datetime) -> None:
+        super().__init__(f"{message}; no request before {until:%Y-%m-%d %H:%M:%S} UTC")
+        self.until = until
+
+
+class RequestRefusedError(ExchangeError):
+    """The source finds fault with the request; the same one will be refused again."""
+
+
+class UnknownSymbolError(RequestRefusedError):
+    """The source has no such symbol."""
+
+
+class MalformedAnswerError(ExchangeError):
+    """An answer that cannot be read; `body` is its text, cut."""
+
+    def __init__(self, reason: str, body: str) -> None:
+        super().__init__(reason)
+        # PostgreSQL keeps no zero in a text.
+        self.body = body.replace("\0", "\\x00")[:LONGEST_BODY]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A JSON answer and two clocks: ours when it was there, the source's own, which may be ours for want of one."""
+
+    body: Any
+    text: str
+    received_at: datetime
+    source_at: datetime
+
+
+def ask(host: str, send: Callable[[], requests.Response], clock: Clock) -> Answer:
+    """Send one request, unless the host is to be left alone; a wish of the host to be left alone is put on record."""
+    pause = pause_in_force(host, clock())
+    if pause is not None:
+        raise ExchangeBusyError(f"{host} is left alone: {pause.reason}", pause.until)
+    try:
+        response = send()
+    except requests.RequestException as error:
+        raise ExchangeDownError(f"{host} does not answer: {error}") from error
+    return _read(host, response, clock())
+
+
+def _read(host: str, response: requests.Response, now: datetime) -> Answer:
+    status, (is_json, body) = response.status_code, _json(response.content)
+    code, said = _complaint(body) if is_json else (0, "")
+    where = f"{host} answers {status}" + (f" ({code}: {said})" if code else "")
+    if status in QUIET or code == TOO_MANY:
+        raise _pause(host, where, response, said, now)
+    if status >= 500 or code in SERVER_CODES:
+        raise ExchangeDownError(where)
+    if code == UNKNOWN_SYMBOL:
+        raise UnknownSymbolError(where)
+    if status != 200 or code:
+        raise RequestRefusedError(where)
+    if not is_json and response.text.lstrip().startswith("<"):
+        raise ExchangeDownError(f"{host} answers with a web page instead of data")
+    if not is_json:
+        raise MalformedAnswerError("the answer is no JSON", response.text)
+    return Answer(body, response.text, now, _source_clock(response, now))
+
+
+def _json(content: bytes) -> tuple[bool, Any]:
+    try:
+        return True, json.loads(content)
+    # Brackets within brackets by the thousand end the parser's recursion.
+    except (ValueError, RecursionError):
+        return False, None
+
+
+def _complaint(body: Any) -> tuple[int, str]:
+    """The exchange's code and message, if the answer is one of its errors; 0 if not."""
+    code = body.get("code") if isinstance(body, dict) else None
+    if isinstance(code, bool) or not isinstance(code, int) or code >= 0:
+        return 0, ""
+    return code, str(body.get("msg"))[:200]
+
+
+def _pause(host: str, where: str, response: requests.Response, said: str, now: datetime) -> ExchangeBusyError:
+    """Put the pause on record, as long as the answer asks for."""
+    asked = [_retry_after(response, now), _banned_until(said)]
+    known = [moment for moment in asked if moment is not None]
+    until = max(known) if known else now + timedelta(seconds=QUIET.get(response.status_code, QUIET[429]))
+    until = min(max(until, now + timedelta(seconds=1)), now + LONGEST_PAUSE)
+    pause_requests(host, until=until, reason=where)
+    return ExchangeBusyError(where, until)
+
+
+def _retry_after(response: requests.Response, now: datetime) -> datetime | None:
+    """From seconds or a date, as HTTP has it."""
+    said = response.headers.get("Retry-After", "").strip()
+    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", said):
+        return now + timedelta(seconds=math.ceil(float(said)))
+    return _date(said)
+
+
+def _banned_until(said: str) -> datetime | None:
+    found = BANNED_UNTIL.search(said)
+    return to_datetime(int(found[1])) if found else None
+
+
+def _source_clock(response: requests.Response, now: datetime) -> datetime:
+    said = _date(response.headers.get("Date", ""))
+    return said if said is not None and abs(said - now) <= CLOCKS_APART else now
+
+
+def _date(said: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(said)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return moment if moment.tzinfo is not None and moment > EPOCH else None
