@@ -30,6 +30,8 @@ DAY = timedelta(days=1)
 # Name -> (task, when in UTC, period). The ticks only wake the work: what is due is read from PostgreSQL.
 SCHEDULE = {
     "gap check": ("ingestion.check_gaps", crontab(), MINUTE),
+    # A minute after the moments of the five-minute grid, when their readings are out.
+    "feed fetch": ("ingestion.fetch_feeds", crontab(minute="1-59/5"), 5 * MINUTE),
     "outcome poll": ("signals.track_signals", MINUTE, MINUTE),
     "shadow poll": ("signals.track_shadows", crontab(minute="*/5"), 5 * MINUTE),
     "scan reconciler": ("signals.resume_scans", crontab(), MINUTE),

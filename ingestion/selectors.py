@@ -2,10 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
+from django.conf import settings
 from django.db import connection
 
+from alphapulse_site.clock import is_recording
 from ingestion.candles import to_datetime, to_ms
 from ingestion.holes import Hole
 from ingestion.models import Symbol
@@ -122,3 +125,67 @@ def candle_storage() -> str:
     with connection.cursor() as cursor:
         cursor.execute("SELECT obj_description(to_regclass('candles'), 'pg_class')")
         return str(cursor.fetchone()[0]).removeprefix("storage: ")
+
+
+# --- feeds ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class WantedFeed:
+    """The moments [since_ms, until_ms) of a feed and symbol, and the longest way from one reading to the next."""
+
+    name: str
+    symbol: str
+    since_ms: int
+    until_ms: int
+    longest_ms: int
+
+
+def feeds_are_fetched() -> bool:
+    """Whether feeds are asked for: switched on, or left to the market clock while that is the wall clock."""
+    return bool(settings.ALPHAPULSE_FEEDS == "on" or (settings.ALPHAPULSE_FEEDS == "auto" and not is_recording()))
+
+
+# As FIND_HOLES does, with readings that last until the next is expected: as long after each as it came after the one
+# before it, and never longer than the feed's longest way. On a regular feed that is its step. Where a contract goes
+# over to paying less often, one moment too many is expected, once.
+FIND_FEED_HOLES = """
+WITH wanted AS (
+    SELECT name, symbol, since, until, longest FROM unnest(
+        %(names)s::text[], %(symbols)s::text[], %(since)s::timestamptz[], %(until)s::timestamptz[],
+        %(longest)s::interval[]) AS given (name, symbol, since, until, longest) WHERE since < until
+), seen AS (
+    SELECT name, symbol, as_of, since, least(longest, as_of - lag(as_of) OVER each) AS lasts
+    FROM market_feeds JOIN wanted USING (name, symbol) WHERE as_of >= since - 2 * longest AND as_of < until
+    WINDOW each AS (PARTITION BY name, symbol ORDER BY as_of)
+), covered AS (
+    SELECT name, symbol, since AS start, since AS "end" FROM wanted
+    UNION ALL SELECT name, symbol, until, until FROM wanted
+    UNION ALL SELECT name, symbol, as_of, as_of + lasts FROM seen WHERE as_of + lasts > since
+    UNION ALL
+    SELECT gap.name, gap.symbol, gap.start, gap."end" FROM feed_gaps AS gap JOIN wanted USING (name, symbol)
+    WHERE status = 'explained' AND gap."end" > since AND gap.start < until
+), laid AS (
+    SELECT name, symbol, start, max("end") OVER (
+        PARTITION BY name, symbol ORDER BY start, "end" ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS reached
+    FROM covered
+)
+SELECT name, symbol, reached, start FROM laid WHERE start > reached ORDER BY name, symbol, reached"""
+
+
+def feed_holes(wanted: Iterable[WantedFeed]) -> dict[tuple[str, str], list[tuple[int, int]]]:
+    """Spans without a reading or an explained gap, by feed name and symbol; in order, and none where there is none."""
+    asked = list(wanted)
+    parameters: dict[str, Any] = {
+        "names": [each.name for each in asked],
+        "symbols": [each.symbol for each in asked],
+        "since": [to_datetime(each.since_ms) for each in asked],
+        "until": [to_datetime(each.until_ms) for each in asked],
+        "longest": [timedelta(milliseconds=each.longest_ms) for each in asked],
+    }
+    holes: dict[tuple[str, str], list[tuple[int, int]]] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(FIND_FEED_HOLES, parameters)
+        for name, symbol, start, end in cursor.fetchall():
+            holes.setdefault((name, symbol), []).append((to_ms(start), to_ms(end)))
+    return holes

@@ -1,4 +1,4 @@
-"""The market, kept complete: gaps are found and settled, partitions are there before they are needed."""
+"""The market, kept complete: gaps are found and settled, feeds fetched, partitions there before they are needed."""
 
 from datetime import timedelta
 
@@ -6,7 +6,8 @@ from celery import shared_task
 
 from alphapulse_site.clock import market_now
 from alphapulse_site.jobs import beat
-from ingestion import gaps, partitions
+from ingestion import feed_fetch, gaps, partitions
+from ingestion.rest import ExchangeDownError
 
 MONTHS_AHEAD = timedelta(days=62)
 
@@ -16,6 +17,14 @@ def check_gaps() -> None:
     """Fill or explain every minute missing up to the market clock. Safe to run twice."""
     done = gaps.check_gaps()
     beat("gap_backfill", filled=done.filled, explained=done.explained, open=done.open)
+
+
+@shared_task(name="ingestion.fetch_feeds", autoretry_for=(ExchangeDownError,), retry_backoff=True, max_retries=5)
+def fetch_feeds() -> None:
+    """Fetch the feeds of the futures market that are due, with the holes in them. Safe to run twice."""
+    done = feed_fetch.fetch_feeds()
+    beat("feed_fetch", **done.figures())
+    done.raise_if_down()
 
 
 @shared_task(name="ingestion.upkeep_partitions")
