@@ -8,10 +8,11 @@ from django.conf import settings
 
 from ingestion.timeframes import TIMEFRAMES, Candles
 from signals.consensus import Weights
+from signals.explanation import packed, reasons_at
 from signals.frame import Frame
 from signals.gates import Thresholds
 from signals.heads import HEADS
-from signals.scan import Looks, Rules, decide, judge, look_together
+from signals.scan import Looks, Rules, decide, judge, look_together, windows_seen
 from signals.segments import Segment, frames_between
 from signals.window import Window
 from tests.benchmarks.drawn_feeds import market_feeds, own_feeds
@@ -64,6 +65,19 @@ def scan_one_by_one(chosen: dict[str, Market]) -> int:
             seen = {symbol: [last_row(as_frames(market), name)]}
             decided += decide_all(look_together(seen, feeds, HEADS, Rules(), own_feeds({symbol: closes[symbol]})))
     return decided
+
+
+def reasons(chosen: dict[str, Market], name: str) -> int:
+    """Why every head voted as it did at one timeframe, packed; the number of bytes."""
+    closes, size = closes_of(chosen), 0
+    feeds = market_feeds(closes.values())
+    for chunk in in_chunks(list(chosen)):
+        seen = {symbol: [last_row(as_frames(chosen[symbol]), name)] for symbol in chunk}
+        own = own_feeds({symbol: closes[symbol] for symbol in chunk})
+        for symbol, segments in seen.items():
+            (window,) = windows_seen(symbol, segments, HEADS, feeds, own)
+            size += len(packed(reasons_at(window, window.first, HEADS), HEADS))
+    return size
 
 
 def closes_of(chosen: dict[str, Market]) -> dict[str, int]:
