@@ -13,6 +13,7 @@ from alphapulse_site.celery import SCHEDULE
 from alphapulse_site.clock import is_recording
 from alphapulse_site.models import MarketClock
 from analytics.inputs import scans_with_other_candles
+from ingestion.selectors import feeds_are_fetched
 from learning.versions import verify_chain
 
 # Work that a poll or a long task may still owe, in wall time.
@@ -20,6 +21,8 @@ POLLS_OWED = 2 * SCHEDULE["shadow poll"][2]
 TASK_OWED = timedelta(seconds=settings.CELERY_TASK_TIME_LIMIT) + 2 * SCHEDULE["learning reconciler"][2]
 STREAM_OWED = timedelta(minutes=3)
 GAP_LIMIT = timedelta(hours=1)
+# Funding is asked for every hour, and a hole in it three times before it is explained.
+FEED_GAP_LIMIT = timedelta(hours=12)
 SCANS_RECOMPUTED = 3
 
 
@@ -253,6 +256,8 @@ SELECT 'closes opened and not decided in time', count(*) FROM scan_closes
     WHERE decided_at IS NULL AND first_tried_at < %(wall)s - %(close_limit)s
 UNION ALL SELECT 'gaps that are still being filled', count(*) FROM candle_gaps
     WHERE status = 'filling' AND first_seen < %(wall)s - %(gap_limit)s
+UNION ALL SELECT 'gaps in feeds that are still being filled', count(*) FROM feed_gaps
+    WHERE status = 'filling' AND first_seen < %(wall)s - %(feed_gap_limit)s AND %(feeds_are_fetched)s
 UNION ALL SELECT 'job runs begun or asked for and not finished', count(*) FROM job_runs
     WHERE status = 'running' AND started_at < %(wall)s - %(gap_limit)s
 UNION ALL SELECT 'paper positions still open after their signal ended', count(*) FROM positions
@@ -271,6 +276,8 @@ def nothing_waits_too_long(moment: Moment) -> Finding:
         owed=moment.before(POLLS_OWED),
         close_limit=timedelta(seconds=settings.ALPHAPULSE_WEIGHTS_DEADLINE) + TASK_OWED,
         gap_limit=GAP_LIMIT,
+        feed_gap_limit=FEED_GAP_LIMIT,
+        feeds_are_fetched=feeds_are_fetched(),
     )
 
 

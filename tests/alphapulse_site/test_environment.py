@@ -31,6 +31,10 @@ GOOD_SECRET = "kD3-x9Qm2vT7bLpW0zRfYhN5sJcA8uGeOi4XtB6nEw1"
         (lambda: environment.database("THING"), "postgresql://user@host"),
         (lambda: environment.database("THING"), "postgresql://host/db?nonsense=1"),
         (lambda: environment.broker("THING"), "amqp://localhost"),
+        (lambda: environment.web_url("THING", ""), "fapi.binance.com"),
+        (lambda: environment.web_url("THING", ""), "ftp://fapi.binance.com"),
+        (lambda: environment.web_url("THING", ""), "https://"),
+        (lambda: environment.web_url("THING", ""), "http://host:99999"),
         (lambda: environment.secret("THING"), "short"),
         (lambda: environment.secret("THING"), "a" * 60),
         (lambda: environment.secret("THING"), "change-me-" + GOOD_SECRET),
@@ -70,6 +74,13 @@ def test_a_database_url_may_name_a_socket(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("THING", "postgresql:///market?host=%2Frun%2Fmy%20postgres")
 
     assert environment.database("THING")["HOST"] == "/run/my postgres"
+
+
+def test_a_web_address_may_be_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("THING", "http://127.0.0.1:8080/fng/")
+
+    assert environment.web_url("THING", "") == "http://127.0.0.1:8080/fng/"
+    assert environment.web_url("NO_SUCH_THING", "") == ""
 
 
 def test_a_secret_may_come_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

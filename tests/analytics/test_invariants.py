@@ -18,7 +18,7 @@ from analytics.doctor import Snapshot, examine
 from analytics.inputs import input_digest
 from analytics.invariants import INVARIANTS, Finding, Moment
 from ingestion.candles import store_candles
-from ingestion.models import CandleGap, CandleSource
+from ingestion.models import CandleGap, CandleSource, FeedGap
 from ingestion.partitions import ensure_partitions
 from ingestion.timeframes import MINUTE_MS, Candles
 from learning import ledger
@@ -251,6 +251,24 @@ PLANTED: list[tuple[str, Callable[[], None]]] = [
 ]
 # A ledger with a hole cannot have a whole chain of hashes either.
 ALSO = {skip_a_number: {"I7"}}
+
+
+@pytest.mark.parametrize(("switch", "expected"), [("on", {"I9"}), ("off", set())])
+def test_a_gap_in_a_feed_waits_too_long_only_while_feeds_are_fetched(
+    well: None, settings: Any, switch: str, expected: set[str]
+) -> None:
+    settings.ALPHAPULSE_FEEDS = switch
+    FeedGap.objects.create(
+        name="crypto.funding",
+        symbol="BTCUSDT",
+        start=rows.NOW - DAY,
+        end=rows.NOW,
+        status="filling",
+        first_seen=timezone.now() - DAY,
+        last_checked=timezone.now(),
+    )
+
+    assert broken() == expected
 
 
 @pytest.mark.parametrize(("name", "plant"), PLANTED, ids=lambda value: getattr(value, "__name__", value))

@@ -10,11 +10,19 @@ from django.urls import reverse
 
 from ingestion.candles import store_candles, to_datetime
 from ingestion.importing import list_symbol
-from ingestion.models import BackfillRun, CandleGap, CandleSource, QuarantinedMessage
+from ingestion.models import (
+    BackfillRun,
+    CandleGap,
+    CandleSource,
+    FeedGap,
+    FeedSeries,
+    QuarantinedMessage,
+    RequestPause,
+)
 from tests.ingestion.market import MARCH_24, made_candles
 
 NOW = datetime(2023, 4, 1, tzinfo=UTC)
-RECORDED = ("candlegap", "quarantinedmessage", "backfillrun", "marketfeed")
+RECORDED = ("candlegap", "quarantinedmessage", "backfillrun", "marketfeed", "feedseries", "feedgap", "requestpause")
 
 
 @pytest.fixture
@@ -26,6 +34,12 @@ def market(db: None) -> None:
     )
     QuarantinedMessage.objects.create(source="import", payload="<b>NaN</b>", reason="open is empty", received_at=NOW)
     BackfillRun.objects.create(symbol="BTCUSDT", start=NOW, end=NOW.replace(hour=1), status="done", started_at=NOW)
+    feed = {"name": "crypto.funding", "symbol": "BTCUSDT"}
+    FeedSeries.objects.create(**feed, wanted_since=NOW)
+    FeedGap.objects.create(
+        **feed, start=NOW, end=NOW.replace(hour=1), status="filling", first_seen=NOW, last_checked=NOW
+    )
+    RequestPause.objects.create(host="fapi.example", until=NOW, reason="429", noted_at=NOW)
 
 
 @pytest.mark.parametrize("model", ["symbol", *RECORDED])

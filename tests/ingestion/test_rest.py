@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Event
@@ -41,6 +41,10 @@ def door(exchange: Exchange, clock: Clock) -> Iterator[FuturesDoor]:
 
 def ask(door: FuturesDoor) -> Answer:
     return door.page(SOURCES[PREMIUM], "BTCUSDT", NOON_MS - DAY_MS, NOON_MS)
+
+
+def told(answer: tuple[int, dict[str, str], bytes]) -> Callable[[str, dict[str, str]], Any]:
+    return lambda path, query: answer
 
 
 def recorded(name: str) -> str:
@@ -97,7 +101,12 @@ def test_an_answer_that_is_cut_off_is_an_exchange_that_is_down(exchange: Exchang
 def test_an_exchange_that_does_not_answer_in_time_is_down(exchange: Exchange, clock: Clock, settings: Any) -> None:
     settings.ALPHAPULSE_EXCHANGE_TIMEOUT = 0.2
     over = Event()
-    exchange.instead = lambda path, query: over.wait(20) and None
+
+    def never(path: str, query: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
+        over.wait(20)
+        return as_json([])
+
+    exchange.instead = never
 
     started = time.monotonic()
     with FuturesDoor(clock=clock) as door, pytest.raises(ExchangeDownError, match="does not answer"):
@@ -197,10 +206,10 @@ def test_the_exchange_s_clock_is_taken_from_its_answer_unless_that_is_nonsense(
 
 def test_recorded_errors_of_the_exchange_are_understood(exchange: Exchange, door: FuturesDoor) -> None:
     lines = [json.loads(line) for line in recorded("wild/rest_error_bodies.jsonl").splitlines()]
-    raised = {}
+    raised: dict[int, set[type[ExchangeError]]] = {}
     for line in lines:
         RequestPause.objects.all().delete()
-        exchange.instead = lambda path, query, line=line: (line["http_status"], {}, line["body"].encode())
+        exchange.instead = told((line["http_status"], {}, line["body"].encode()))
         with pytest.raises(ExchangeError) as error:
             ask(door)
         raised.setdefault(line["http_status"], set()).add(error.type)
