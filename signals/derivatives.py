@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
+from ingestion.feeds import FUNDING, LONG_SHORT, OPEN_INTEREST, PREMIUM, TAKER_RATIO
 from ingestion.timeframes import FloatArray
 from signals.feeds import PLACE_MS, Feed, Readings, SymbolFeeds
 from signals.mood import BITCOIN
@@ -29,11 +30,11 @@ TAKER_READINGS = 12
 ALT_SEASON = "crypto.alt_season"
 # How far before a close the moments lie whose readings it can depend on, in ms: (from, to) by name.
 READ_BACK: dict[str, tuple[tuple[int, int], ...]] = {
-    "crypto.funding": ((FUNDING_FRESH_MS + FASTER_FUNDING_MS[-1] + MINUTE_MS, 0),),
-    "crypto.premium": ((GRID_FRESH_MS, 0),),
-    "crypto.open_interest": ((GRID_FRESH_MS, 0), (GRID_FRESH_MS + DAY_MS + NEAR_ENOUGH_MS, DAY_MS)),
-    "crypto.long_short": ((GRID_FRESH_MS, 0),),
-    "crypto.taker_ratio": ((GRID_FRESH_MS + HOUR_MS, 0),),
+    FUNDING: ((FUNDING_FRESH_MS + FASTER_FUNDING_MS[-1] + MINUTE_MS, 0),),
+    PREMIUM: ((GRID_FRESH_MS, 0),),
+    OPEN_INTEREST: ((GRID_FRESH_MS, 0), (GRID_FRESH_MS + DAY_MS + NEAR_ENOUGH_MS, DAY_MS)),
+    LONG_SHORT: ((GRID_FRESH_MS, 0),),
+    TAKER_RATIO: ((GRID_FRESH_MS + HOUR_MS, 0),),
 }
 
 
@@ -158,9 +159,9 @@ def _known(feed: Feed) -> Feed:
 
 
 MAKERS: dict[str, Callable[[Readings], dict[str, Feed]]] = {
-    "crypto.funding": funding,
-    "crypto.premium": basis,
-    "crypto.open_interest": open_interest,
-    "crypto.long_short": long_short,
-    "crypto.taker_ratio": taker_ratio,
+    FUNDING: funding,
+    PREMIUM: basis,
+    OPEN_INTEREST: open_interest,
+    LONG_SHORT: long_short,
+    TAKER_RATIO: taker_ratio,
 }

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from ingestion import feeds as fetched
 from ingestion.timeframes import FloatArray, IntArray, Timeframe
 from signals import mood
 from signals.feeds import Feed, Readings
@@ -25,7 +26,7 @@ def feeds(available_ms: IntArray, rows: FloatArray) -> dict[str, Feed]:
     }
 
 
-EXTERNAL = "sentiment.external"
+EXTERNAL = fetched.EXTERNAL
 # An index from outside comes once a day; one that is missing leaves the last one standing for another day.
 EXTERNAL_FRESH_MS = 2 * mood.DAY_MS
 
