@@ -107,7 +107,7 @@ def _certify(rows: list[ScanClose], timeframe: Timeframe, progress: Callable[[st
     minutes = {symbol: candles for symbol, candles in load_many(symbols, 0, known_ms).items() if len(candles)}
     given = _given(timeframe)
     seen = look_over(minutes, timeframe, to_ms(first), to_ms(last), HEADS, rules(), given=given)
-    certificate = Certificate(moods=len(seen.mood_ms))
+    certificate = Certificate(moods=int((seen.mood_ms >= to_ms(first)).sum()))
     certificate.differences += feed_differences(seen, given, to_ms(first))
     walk = Walk(minutes, timeframe, rules(), known_ms, past=past_signals(timeframe, first, rules().gates))
     teacher = Stored(_versions(rows))
@@ -153,11 +153,15 @@ def _given(timeframe: Timeframe) -> Given:
 
 
 def feed_differences(seen: Seen, given: Given, first_ms: int) -> Iterator[str]:
-    """Every close whose stored mood, or from `first_ms` on alt season, is not what the candles give again."""
+    """Every close from `first_ms` on whose stored mood or alt season is not what the candles give again.
+
+    What was stored before is taken as it is: another release may have made it otherwise.
+    """
     stored_ms, moods = given.mood or (np.empty(0, np.int64), np.empty((0, len(MOOD_FIELDS))))
-    yield from _differing_rows("mood", seen.mood_ms, seen.mood, stored_ms, moods)
+    asked = seen.mood_ms >= first_ms
+    yield from _differing_rows("mood", seen.mood_ms[asked], seen.mood[asked], stored_ms, moods)
     season_ms, season = (given.season.as_of_ms, given.season.values) if given.season else (stored_ms[:0], moods[:0, 0])
-    known = np.isfinite(seen.season) & (seen.mood_ms >= first_ms)
+    known = np.isfinite(seen.season) & asked
     stored = np.isin(season_ms, seen.mood_ms) & (season_ms >= first_ms)
     yield from _differing_rows(
         "alt season", seen.mood_ms[known], seen.season[known], season_ms[stored], season[stored], extra=True

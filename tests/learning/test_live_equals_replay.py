@@ -17,6 +17,7 @@ from learning.versions import verify_chain
 from learning.walk import Given
 from signals.digests import decisions_digest
 from signals.heads import HEADS
+from signals.mood import MOOD_FIELDS
 from signals.models import RejectedSignal, ScanHistory, Signal
 from signals.rows import to_ms, to_time
 from signals.scan import Rules
@@ -84,6 +85,20 @@ def test_certify_notices_a_changed_bit(lived: Lived) -> None:
     chosen.update(log_odds=row.log_odds * (1 + 2**-52))
 
     assert [line.rsplit(": ", 1)[1] for line in certify().differences] == ["log_odds"]
+
+
+@pytest.mark.parametrize(("offset", "noticed"), [(-1, False), (0, True)])
+def test_a_mood_is_certified_from_the_first_close_that_is_asked_for(lived: Lived, offset: int, noticed: bool) -> None:
+    since = ScanHistory.objects.latest("close_time").close_time
+    changed = since + offset * timedelta(milliseconds=QUARTER)
+    # Not the realised volatility, which later moods read.
+    mood = MarketFeed.objects.get(name="mood.15m", as_of=changed)
+    mood.values[MOOD_FIELDS.index("symbols")] += 1
+    mood.save(update_fields=["values"])
+
+    found = certify(since=since).differences
+
+    assert any(line.startswith("mood ") for line in found) == noticed
 
 
 def test_all_six_tables_hold_rows(lived: Lived) -> None:
