@@ -17,8 +17,8 @@ from learning.versions import verify_chain
 from learning.walk import Given
 from signals.digests import decisions_digest
 from signals.heads import HEADS
-from signals.mood import MOOD_FIELDS
 from signals.models import RejectedSignal, ScanHistory, Signal
+from signals.mood import MOOD_FIELDS
 from signals.rows import to_ms, to_time
 from signals.scan import Rules
 from tests.learning.conftest import LIVED_UNTIL, QUARTER, Lived

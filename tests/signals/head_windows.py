@@ -25,7 +25,7 @@ Row = tuple[float, float, float, float]
 @cache
 def recorded() -> Candles:
     """1500 bars of 15m of BTCUSDT, June 2021; without taker columns, as they were found."""
-    return _read(RECORDED, minutes=BAR.minutes)
+    return read_candles(RECORDED, minutes=BAR.minutes)
 
 
 @cache
@@ -34,10 +34,10 @@ def shared_bars(name: str) -> Candles:
     path = SHARED / name
     if not path.exists():
         pytest.skip(f"the shared recording {name} is not on this machine")
-    return resample(_read(path, minutes=1), BAR)
+    return resample(read_candles(path, minutes=1), BAR)
 
 
-def _read(path: Path, *, minutes: int) -> Candles:
+def read_candles(path: Path, *, minutes: int) -> Candles:
     with gzip.open(path, "rt") as lines:
         table = np.genfromtxt(lines, delimiter=",", skip_header=1)
     return Candles(

@@ -1,6 +1,5 @@
 """All nine heads on real candles, fed: each speaks now and then, and none ever knows what live did not."""
 
-import gzip
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -20,7 +19,7 @@ from signals.scan import Rules, look
 from signals.segments import history_start_ms, segments
 from tests.signals.drawn_readings import arrived_by, drawn_readings
 from tests.signals.frames import recording
-from tests.signals.head_windows import SHARED
+from tests.signals.head_windows import SHARED, read_candles
 from tests.signals.test_scan import bits
 
 MOST, LEAST = 0.60, 0.0005
@@ -49,10 +48,7 @@ def hourly(symbol: str) -> Candles:
     path = SHARED / "spot_1h" / f"{symbol}-1h.csv.gz"
     if not path.exists():
         pytest.skip("two years of hourly candles are not on this machine")
-    with gzip.open(path, "rt") as lines:
-        table = np.genfromtxt(lines, delimiter=",", skip_header=1)
-    figures = [np.ascontiguousarray(table[:, column]) for column in (1, 2, 3, 4, 5, 7, 8, 9, 10)]
-    return Candles(table[:, 0].astype(np.int64), *figures, np.full(len(table), 60, np.int64))
+    return read_candles(path, minutes=60)
 
 
 @pytest.mark.slow
