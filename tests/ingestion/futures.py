@@ -48,6 +48,7 @@ class Exchange:
     requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     instead: Callable[[str, dict[str, str]], Answer | None] = lambda path, query: None
     date: str | None = None
+    counts_start_in: bool = True
 
     def answer(self, path: str, query: dict[str, str]) -> Answer:
         self.requests.append((path, query))
@@ -64,6 +65,7 @@ class Exchange:
     def _asked(self, path: str, query: dict[str, str]) -> list[Any]:
         known, until = self.rows[path, query["symbol"]], to_ms(self.clock())
         start, end, limit = (int(query[name]) for name in ("startTime", "endTime", "limit"))
+        start += not self.counts_start_in
         found = [known[stamp] for stamp in sorted(known) if start <= stamp <= min(end, until)]
         return found[:limit]
 

@@ -16,6 +16,7 @@ from ingestion.candles import to_ms
 from ingestion.feed_fetch import LOCK, FeedFetch, fetch_feeds
 from ingestion.feeds import DAY_MS, FIVE_MINUTES_MS, HOUR_MS, MINUTE_MS
 from ingestion.models import FeedGap, FeedSeries, MarketFeed, QuarantinedMessage, RequestPause, Symbol
+from ingestion.rest import ExchangeDownError
 from ingestion.tasks import fetch_feeds as fetch_feeds_task
 from ingestion.timeframes import TIMEFRAMES
 from signals.derivatives import symbol_feeds
@@ -116,6 +117,18 @@ def test_two_days_of_a_regular_feed_are_there_and_nothing_that_still_runs(
     grid = set(range(NOON_MS - 2 * DAY_MS, NOON_MS + 1, FIVE_MINUTES_MS))
     assert set(readings(name)) - {min(grid) - FIVE_MINUTES_MS} == grid
     assert bitcoin.requests
+
+
+def test_an_exchange_that_does_not_count_the_start_in_hides_no_reading(bitcoin: Exchange, clock: Clock) -> None:
+    bitcoin.counts_start_in = False
+
+    run(clock)
+    run(clock, minutes=5)
+
+    for source in feeds.FUTURES_FEEDS:
+        assert source.first_moment(NOON_MS, 2 * DAY_MS) in readings(source.name), source.name
+    assert not FeedGap.objects.exists()
+    assert NOON_MS + FIVE_MINUTES_MS in readings(feeds.TAKER_RATIO)
 
 
 def test_the_figures_reach_the_heads_in_their_units(bitcoin: Exchange, clock: Clock) -> None:
@@ -633,6 +646,19 @@ def test_the_task_leaves_a_sign_of_life_with_its_figures(exchange: Exchange) -> 
 
     figures = Heartbeat.objects.get(name="feed_fetch").figures
     assert (figures["requests"], figures["stored"], figures["paused"]) == (0, 0, {})
+
+
+def test_only_an_exchange_that_is_down_makes_the_task_try_again(bitcoin: Exchange) -> None:
+    bitcoin.instead = lambda path, query: (503, {}, b"")
+
+    with pytest.raises(ExchangeDownError):
+        fetch_feeds_task()
+
+    assert "answers 503" in Heartbeat.objects.get(name="feed_fetch").figures["down"][0]
+    bitcoin.instead = lambda path, query: as_json({"code": -1003, "msg": "Too much."}, 429)
+    fetch_feeds_task()
+    assert len(Heartbeat.objects.get(name="feed_fetch").figures["paused"]) == 1
+    assert fetch_feeds_task.autoretry_for == (ExchangeDownError,)
 
 
 def test_a_symbol_that_is_scanned_no_more_is_fetched_no_more(bitcoin: Exchange, clock: Clock) -> None:
