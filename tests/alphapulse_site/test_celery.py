@@ -1,4 +1,5 @@
 import ast
+import os
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,10 @@ def test_every_queue_has_a_worker_and_a_canary() -> None:
 def _queues_served(command: str) -> list[str]:
     words = command.split()
     return words[words.index("--queues") + 1].split(",") if "--queues" in words else []
+
+
+def test_this_test_worker_has_a_broker_database_of_its_own() -> None:
+    assert settings.CELERY_BROKER_URL == os.environ["REDIS_URL"]
 
 
 def test_a_misspelt_queue_is_an_error_and_not_a_new_queue(empty_broker: None) -> None:
