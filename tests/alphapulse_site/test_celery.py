@@ -90,7 +90,7 @@ def _queues_served(command: str) -> list[str]:
 
 
 def test_this_test_worker_has_a_broker_database_of_its_own() -> None:
-    assert settings.CELERY_BROKER_URL == os.environ["REDIS_URL"]
+    assert os.environ["REDIS_URL"] == settings.CELERY_BROKER_URL
 
 
 def test_a_misspelt_queue_is_an_error_and_not_a_new_queue(empty_broker: None) -> None:
