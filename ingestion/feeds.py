@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ingestion.timeframes import MINUTE_MS
+
 SECOND_MS = 1000
-MINUTE_MS = 60 * SECOND_MS
 FIVE_MINUTES_MS = 5 * MINUTE_MS
 HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS

@@ -8,14 +8,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
-from ingestion.feeds import FUNDING, LONG_SHORT, OPEN_INTEREST, PREMIUM, TAKER_RATIO
-from ingestion.timeframes import FloatArray
+from ingestion.feeds import DAY_MS, FUNDING, HOUR_MS, LONG_SHORT, OPEN_INTEREST, PREMIUM, TAKER_RATIO
+from ingestion.timeframes import MINUTE_MS, FloatArray
 from signals.feeds import PLACE_MS, Feed, Readings, SymbolFeeds
 from signals.mood import BITCOIN
-
-MINUTE_MS = 60_000
-HOUR_MS = 60 * MINUTE_MS
-DAY_MS = 24 * HOUR_MS
 
 # Funding is paid every eight hours on most contracts, every four or every hour on some; rates are told per eight.
 FUNDING_MS = 8 * HOUR_MS

@@ -12,7 +12,8 @@ from signals.frame import Frame
 from signals.gates import Thresholds
 from signals.window import Span
 
-# Beside the open times: what every head may read of a bar.
+# Beside the open times. Taker volume is not among them, though the volume head reads it: where it changes a vote, the
+# scan's id says so.
 DIGESTED = ("open", "high", "low", "close", "volume")
 
 

@@ -5,8 +5,9 @@ from functools import cache
 
 import numpy as np
 
+from ingestion.timeframes import MINUTE_MS
 from signals import mood_feed
-from signals.derivatives import FUNDING_MS, MAKERS, MINUTE_MS, READ_BACK, symbol_feeds
+from signals.derivatives import FUNDING_MS, MAKERS, READ_BACK, symbol_feeds
 from signals.feeds import Feeds, Readings, SymbolFeeds
 from signals.mood import MOOD_FIELDS
 

@@ -12,7 +12,8 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from ingestion.candles import to_datetime, to_ms
-from ingestion.feeds import DAY_MS, FIVE_MINUTES_MS, HOUR_MS, MINUTE_MS
+from ingestion.feeds import DAY_MS, FIVE_MINUTES_MS, HOUR_MS
+from ingestion.timeframes import MINUTE_MS
 
 NOON = datetime(2025, 3, 10, 12, 1, tzinfo=UTC)
 NOON_MS = to_ms(NOON.replace(minute=0))

@@ -14,11 +14,11 @@ from alphapulse_site.models import Heartbeat, MarketClock
 from ingestion import feeds
 from ingestion.candles import to_ms
 from ingestion.feed_fetch import LOCK, FeedFetch, fetch_feeds
-from ingestion.feeds import DAY_MS, FIVE_MINUTES_MS, HOUR_MS, MINUTE_MS
+from ingestion.feeds import DAY_MS, FIVE_MINUTES_MS, HOUR_MS
 from ingestion.models import FeedGap, FeedSeries, MarketFeed, QuarantinedMessage, RequestPause, Symbol
 from ingestion.rest import ExchangeDownError
 from ingestion.tasks import fetch_feeds as fetch_feeds_task
-from ingestion.timeframes import TIMEFRAMES
+from ingestion.timeframes import MINUTE_MS, TIMEFRAMES
 from signals.derivatives import symbol_feeds
 from signals.rows import to_ms as signal_ms
 from signals.windows import all_readings, feeds_at

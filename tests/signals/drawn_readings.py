@@ -4,8 +4,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from ingestion.feeds import HOUR_MS
 from ingestion.timeframes import MINUTE_MS, FloatArray, IntArray
-from signals.derivatives import FUNDING_MS, HOUR_MS, Stored
+from signals.derivatives import FUNDING_MS, Stored
 from signals.feeds import Readings
 
 GRID_MS = 5 * MINUTE_MS

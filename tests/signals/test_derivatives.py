@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signals.derivatives import DAY_MS, HOUR_MS, MINUTE_MS, READ_BACK, symbol_feeds
+from ingestion.feeds import DAY_MS, HOUR_MS
+from ingestion.timeframes import MINUTE_MS
+from signals.derivatives import READ_BACK, symbol_feeds
 from signals.feeds import Feed, Feeds, Readings
 
 FIVE = 5 * MINUTE_MS
