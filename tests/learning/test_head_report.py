@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.stats import t as student
 
@@ -183,7 +183,8 @@ def test_blocks_are_as_long_as_a_bracket_lives() -> None:
 
 
 @settings(max_examples=40)
-@given(st.integers(0, 10_000), st.integers(1, 40), st.sampled_from([0.0, 0.05, 0.5, 1.0]))
+@example(seed=32, days=32, asleep=0.5)  # every bar of one block alike: an interval without length, off by a rounding
+@given(seed=st.integers(0, 10_000), days=st.integers(1, 40), asleep=st.sampled_from([0.0, 0.05, 0.5, 1.0]))
 def test_every_market_gives_finite_figures_and_intervals_around_them(seed: int, days: int, asleep: float) -> None:
     long_r, draw = coin_market(20 * days, seed=seed, rising=float(draw_share(seed)))
     direction = right_with(0.55, long_r, draw) * (draw.uniform(size=len(long_r)) >= asleep)
