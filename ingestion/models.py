@@ -3,10 +3,14 @@
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 
 
 class Symbol(models.Model):
     """A market of the exchange, such as BTCUSDT. `listed_at` is the first minute we expect a candle for.
+
+    `is_active`: scanned. Every symbol without `delisted_at` is streamed and kept complete, scanned or not, since
+    decisions on it may still be open. `trading_status` is the exchange's own word, such as TRADING or BREAK.
 
     Every minute of [listed_at, complete_until) is known to be a candle or an explained gap, so that nobody has to
     look there again; the gap check moves it on.
@@ -16,6 +20,7 @@ class Symbol(models.Model):
     base_asset = models.TextField()
     quote_asset = models.TextField()
     is_active = models.BooleanField(default=True)
+    trading_status = models.TextField(default="TRADING")
     listed_at = models.DateTimeField(null=True, blank=True)
     delisted_at = models.DateTimeField(null=True, blank=True)
     complete_until = models.DateTimeField(null=True, blank=True)
@@ -69,6 +74,26 @@ class Candle(models.Model):
         return f"{self.symbol} {self.open_time:%Y-%m-%d %H:%M}"
 
 
+class CandleRevision(models.Model):
+    """What a stored candle said before a higher source said something else. One row a replacement, never changed."""
+
+    symbol = models.TextField()
+    open_time = models.DateTimeField()
+    noted_at = models.DateTimeField(db_default=Now())
+    old_source = models.TextField(choices=CandleSource)
+    new_source = models.TextField(choices=CandleSource)
+    old_figures = ArrayField(models.FloatField(null=True), help_text="in the order of candles.FIGURES")
+    new_figures = ArrayField(models.FloatField(null=True), help_text="in the order of candles.FIGURES")
+
+    class Meta:
+        db_table = "candle_revisions"
+        ordering = ("-noted_at", "-id")
+        indexes = (models.Index(fields=("symbol", "open_time"), name="candle_revision_of"),)
+
+    def __str__(self) -> str:
+        return f"{self.symbol} {self.open_time:%Y-%m-%d %H:%M}: {self.old_source} -> {self.new_source}"
+
+
 class CandleGap(models.Model):
     """Minutes [start, end) of a symbol that are no candles: being filled, or explained with evidence."""
 
@@ -81,6 +106,7 @@ class CandleGap(models.Model):
         SOURCE_HAS_NO_CANDLE = "source_has_no_candle", "the source has no candle"
         ROW_QUARANTINED = "row_quarantined", "the source's row was refused"
         NOT_LISTED = "not_listed", "the symbol was not traded"
+        HALTED = "halted", "the exchange had halted trading in the symbol"
 
     symbol = models.TextField()
     start = models.DateTimeField()
@@ -131,7 +157,7 @@ class QuarantinedMessage(models.Model):
 
 
 class BackfillRun(models.Model):
-    """One attempt to fill [start, end) of a symbol, and what it brought."""
+    """One attempt to fill [start, end) of a symbol, and what it brought; `progress_at` when it last brought a page."""
 
     class Status(models.TextChoices):
         RUNNING = "running"
@@ -141,15 +167,20 @@ class BackfillRun(models.Model):
     symbol = models.TextField()
     start = models.DateTimeField()
     end = models.DateTimeField(help_text="exclusive")
+    source = models.TextField(choices=CandleSource, default=CandleSource.REST)
     status = models.TextField(choices=Status)
     candles = models.PositiveBigIntegerField(default=0)
     requests = models.PositiveIntegerField(default=0)
+    weight = models.PositiveIntegerField(default=0)
+    error = models.TextField(blank=True, default="")
     started_at = models.DateTimeField()
+    progress_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         db_table = "backfill_runs"
         ordering = ("-started_at", "-id")
+        indexes = (models.Index(fields=("symbol", "-progress_at"), name="backfill_progress_of"),)
 
     def __str__(self) -> str:
         return f"{self.symbol} {self.start:%Y-%m-%d %H:%M}: {self.status}, {self.candles} candles"
@@ -168,6 +199,25 @@ class RequestPause(models.Model):
 
     def __str__(self) -> str:
         return f"{self.host} until {self.until:%Y-%m-%d %H:%M:%S}: {self.reason}"
+
+
+class RequestBudget(models.Model):
+    """What all processes together have spent of a host's request weight in the minute that began at `window_start`.
+
+    `most` is the exchange's own limit a minute; `told` the last figure that it put into a header.
+    """
+
+    host = models.TextField(primary_key=True)
+    window_start = models.DateTimeField()
+    used = models.PositiveIntegerField(default=0)
+    most = models.PositiveIntegerField()
+    told = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        db_table = "request_budgets"
+
+    def __str__(self) -> str:
+        return f"{self.host} {self.window_start:%Y-%m-%d %H:%M}: {self.used} of {self.most}"
 
 
 class MarketFeed(models.Model):
