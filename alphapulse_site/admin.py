@@ -41,4 +41,4 @@ class ParkedTaskAdmin(ReadOnlyAdmin):
 
 @admin.register(MarketClock)
 class MarketClockAdmin(ReadOnlyAdmin):
-    list_display = ["mode", "closed_until", "speed", "detail"]
+    list_display = ["mode", "closed_until", "exchange_until", "speed", "detail"]

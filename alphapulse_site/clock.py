@@ -1,4 +1,4 @@
-"""The market clock, which is the wall clock live, and in a recording the close of the last minute played."""
+"""The market clock: the close of the latest minute that is stored or explained for every symbol, live and recorded."""
 
 from datetime import UTC, datetime
 
@@ -8,8 +8,11 @@ from alphapulse_site.models import MarketClock
 
 
 def market_now() -> datetime | None:
-    """The close of the latest complete minute; None in a recording of which nothing has been imported yet."""
-    clock = MarketClock.objects.filter(mode=MarketClock.Mode.RECORDING).first()
+    """The close of the latest complete minute; None before the market's history is there.
+
+    Where nobody has chosen a market the wall clock stands in.
+    """
+    clock = MarketClock.objects.first()
     if clock is not None:
         return clock.closed_until
     return datetime.now(UTC).replace(second=0, microsecond=0)
@@ -20,14 +23,29 @@ def is_recording() -> bool:
     return MarketClock.objects.filter(mode=MarketClock.Mode.RECORDING).exists()
 
 
+def market_speed() -> float:
+    """How many times as fast as life the market goes."""
+    clock = MarketClock.objects.first()
+    return 1.0 if clock is None else clock.speed
+
+
 def set_market_clock(*, mode: MarketClock.Mode, speed: float = 1.0, detail: str = "") -> None:
-    """Choose the clock. Time already played stays, so that a second start resumes where the first stopped."""
+    """Choose the clock. Time already passed stays, so that a second start resumes where the first stopped."""
     MarketClock.objects.update_or_create(
         pk=MarketClock.ONLY_ROW, defaults={"mode": mode, "speed": speed, "detail": detail}
     )
 
 
 def advance_market_clock(to: datetime) -> bool:
-    """Move the recording's clock forward, never back; False if it already stands there or later."""
-    behind = Q(closed_until__isnull=True) | Q(closed_until__lt=to)
-    return bool(MarketClock.objects.filter(behind, mode=MarketClock.Mode.RECORDING).update(closed_until=to))
+    """Move the clock forward, never back; False if it already stands there or later, or nobody has set one up."""
+    return _move("closed_until", to)
+
+
+def note_exchange_clock(to: datetime) -> bool:
+    """Remember the close of the latest minute that the exchange itself has closed; never back."""
+    return _move("exchange_until", to)
+
+
+def _move(hand: str, to: datetime) -> bool:
+    behind = Q(**{f"{hand}__isnull": True}) | Q(**{f"{hand}__lt": to})
+    return bool(MarketClock.objects.filter(behind).update(**{hand: to}))

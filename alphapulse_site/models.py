@@ -75,7 +75,11 @@ class ParkedTask(models.Model):
 
 
 class MarketClock(models.Model):
-    """The one row that says which clock the market follows: the wall, or a recording played so far."""
+    """The one row that says which market is followed, and how far.
+
+    `closed_until`: every minute before it is settled (see `ingestion.market_clock`). `exchange_until`: the close of the
+    latest minute that the exchange has closed, as far as we know; the distance is what we owe.
+    """
 
     class Mode(models.TextChoices):
         WALL = "wall"
@@ -86,6 +90,7 @@ class MarketClock(models.Model):
     id = models.PositiveSmallIntegerField(primary_key=True, default=ONLY_ROW)
     mode = models.CharField(max_length=10, choices=Mode, default=Mode.WALL)
     closed_until = models.DateTimeField(null=True, blank=True)
+    exchange_until = models.DateTimeField(null=True, blank=True)
     speed = models.FloatField(default=1.0)
     detail = models.CharField(max_length=200, blank=True)
 
