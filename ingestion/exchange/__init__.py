@@ -1,0 +1,1 @@
+"""A local look-alike of Binance: its spot and futures REST, its websocket streams, and its bad days, on command."""
