@@ -116,7 +116,13 @@ def _convert(numbered: list[tuple[int, str]], columns: int) -> tuple[Rows, IntAr
     for place, i in enumerate(REQUIRED + OPTIONAL):
         figures[:, place] = _floats(column[i]) if i in REQUIRED else _floats_or_nan(column[i])
     line = np.array([number for number, _ in numbered], np.int64)
-    return Rows(line, _raw_to_ms(open_ms), figures), _raw_to_ms(close_ms)
+    return Rows(line, _raw_to_ms(open_ms), _with_known_nothing(figures)), _raw_to_ms(close_ms)
+
+
+def _with_known_nothing(figures: FloatArray) -> FloatArray:
+    """Where nothing was traded, the figures that the source did not have are known: nobody traded anything."""
+    figures[np.isnan(figures) & (figures[:, 4:5] == 0)] = 0.0
+    return figures
 
 
 def _floats(cells: tuple[str, ...]) -> FloatArray:
