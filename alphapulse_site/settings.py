@@ -29,6 +29,16 @@ ALPHAPULSE_SLIPPAGE = environment.number("ALPHAPULSE_SLIPPAGE", 0.0002, minimum=
 # Wall seconds that a scan waits for last night's weights before it decides with the old ones.
 ALPHAPULSE_WEIGHTS_DEADLINE = environment.whole_number("ALPHAPULSE_WEIGHTS_DEADLINE", 300, minimum=1, maximum=86_400)
 
+# --- the exchange -----------------------------------------------------------------------------------------------------
+ALPHAPULSE_SPOT_URL = environment.web_url("ALPHAPULSE_SPOT_URL", "https://api.binance.com")
+ALPHAPULSE_STREAM_URL = environment.text("ALPHAPULSE_STREAM_URL", "wss://stream.binance.com:9443")
+# Where candle archives lie in the layout of data.binance.vision: a directory or a web address; empty is nowhere.
+ALPHAPULSE_ARCHIVE = environment.text("ALPHAPULSE_ARCHIVE", "")
+# A hole longer than this comes from the archive, where there is one.
+ALPHAPULSE_ARCHIVE_AFTER_DAYS = environment.number("ALPHAPULSE_ARCHIVE_AFTER_DAYS", 3.0, minimum=0.0, maximum=3650.0)
+# How much of the exchange's request weight a minute we spend; others may sit behind the same address.
+ALPHAPULSE_WEIGHT_SHARE = environment.number("ALPHAPULSE_WEIGHT_SHARE", 0.8, minimum=0.01, maximum=1.0)
+
 # --- feeds of the futures market --------------------------------------------------------------------------------------
 # auto: on while the market follows the wall clock; of the years of a recording the exchange keeps no feeds.
 ALPHAPULSE_FEEDS = environment.choice("ALPHAPULSE_FEEDS", "auto", ("auto", "on", "off"))
@@ -40,6 +50,19 @@ ALPHAPULSE_EXCHANGE_TIMEOUT = environment.number("ALPHAPULSE_EXCHANGE_TIMEOUT", 
 ALPHAPULSE_FEED_REQUESTS = environment.whole_number("ALPHAPULSE_FEED_REQUESTS", 300, minimum=1, maximum=450)
 # How far back a new series starts. Decisions look back 26 hours, and readings fetched late are seen by none before.
 ALPHAPULSE_FEED_HISTORY_DAYS = environment.whole_number("ALPHAPULSE_FEED_HISTORY_DAYS", 2, minimum=2, maximum=365)
+
+# --- which symbols are scanned ----------------------------------------------------------------------------------------
+# Those priced in this asset, of enough turnover in 24 hours (in that asset), and of them the ones with most.
+ALPHAPULSE_QUOTE_ASSET = environment.text("ALPHAPULSE_QUOTE_ASSET", "USDT")
+ALPHAPULSE_MINIMUM_QUOTE_VOLUME = environment.number(
+    "ALPHAPULSE_MINIMUM_QUOTE_VOLUME", 5_000_000.0, minimum=0.0, maximum=1e15
+)
+ALPHAPULSE_TOP_SYMBOLS = environment.whole_number("ALPHAPULSE_TOP_SYMBOLS", 100, minimum=0, maximum=3000)
+# Beside those of the rule, whatever their turnover (with 0 for the line above: these alone); and never, whatever it is.
+ALPHAPULSE_SYMBOLS = environment.names("ALPHAPULSE_SYMBOLS", [])
+ALPHAPULSE_EXCLUDED_SYMBOLS = environment.names("ALPHAPULSE_EXCLUDED_SYMBOLS", [])
+# How far back a new symbol is fetched. A scan looks back 43 days at most: two blocks of 128 candles of 4h.
+ALPHAPULSE_HISTORY_DAYS = environment.whole_number("ALPHAPULSE_HISTORY_DAYS", 60, minimum=1, maximum=4000)
 
 # --- secrets and hosts ------------------------------------------------------------------------------------------------
 SECRET_KEY = environment.kept_secret(PLACES.root / "secret_key") if IS_EMBEDDED else environment.secret("SECRET_KEY")
