@@ -91,6 +91,17 @@ class Places:
     def layout_file(self) -> Path:
         return self.root / "layout"
 
+    @property
+    def exchange_file(self) -> Path:
+        """Names host and port of the local exchange while this installation follows a recording."""
+        return self.root / "exchange"
+
+    def exchange_url(self, scheme: str, otherwise: str) -> str:
+        """The address of the local exchange; `otherwise` where a recording is not followed."""
+        if not self.exchange_file.exists():
+            return otherwise
+        return f"{scheme}://{self.exchange_file.read_text(encoding='utf-8').strip()}"
+
     def socket_directory(self, home: Path) -> Path:
         """The server's own directory, or one under /tmp if a socket address could not hold that path."""
         if len(os.fsencode(home)) <= LONGEST_SOCKET_DIRECTORY and PLAIN_PATH.fullmatch(str(home)):

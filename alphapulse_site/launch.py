@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from functools import partial
 from types import FrameType
 
 from django.conf import settings
@@ -11,7 +12,9 @@ from django.utils import timezone
 
 from alphapulse_site import embedded, preflight, processes
 from alphapulse_site.checklist import Checklist, Sign, answer_of, heartbeat_since
+from alphapulse_site.clock import is_recording
 from alphapulse_site.hints import hint
+from alphapulse_site.markets import BINANCE
 from alphapulse_site.preflight import RefusalError
 from alphapulse_site.preparation import OPERATOR, STEPS, Options, password_file, prepare
 
@@ -25,14 +28,16 @@ def launch(options: Options, checklist: Checklist) -> int:
     signal.signal(signal.SIGTERM, _as_interrupt)
     places = options.places
     preflight.check_environment()
-    preflight.check_market(options.market)
-    preflight.check_recording(options.recording)
+    if options.market != BINANCE:
+        preflight.check_recording(options.recording)
     preflight.check_disk(places.root, minimum_mb=settings.ALPHAPULSE_MINIMUM_DISK_MB)
     preflight.check_data(places)
     with preflight.only_one(places):
         processes.end_leftovers(places.root)
         preflight.check_port(options.port, option="--port (make run PORT=...)")
         preflight.check_port(options.flower_port, option="FLOWER_PORT=... in the environment")
+        if options.market != BINANCE:
+            preflight.check_port(options.exchange_port, option="EXCHANGE_PORT=... in the environment")
         with embedded.running(places):
             prepare(options, checklist, STEPS)
             code = run_processes(options, checklist)
@@ -48,11 +53,14 @@ def _as_interrupt(number: int, frame: FrameType | None) -> None:
 def run_processes(options: Options, checklist: Checklist) -> int:
     """Start the Procfile's processes, finish the checklist, and wait for the end."""
     printer = processes.LogPrinter(options.places.logs, checklist.say)
+    commands = processes.read_procfile(settings.BASE_DIR / "Procfile")
+    if not is_recording():
+        del commands["exchange"]
     signs = _signs(options, printer)
     # honcho forks: a connection shared by two processes would garble both.
     connections.close_all()
     code = processes.run(
-        processes.read_procfile(settings.BASE_DIR / "Procfile"),
+        commands,
         processes.environment(options.places.root, _process_variables(options)),
         printer,
         lambda: _when_started(options, checklist, signs),
@@ -70,6 +78,8 @@ def _process_variables(options: Options) -> dict[str, str]:
     return {
         "PORT": str(options.port),
         "SPEED": f"{options.speed:g}",
+        "EXCHANGE_PORT": str(options.exchange_port),
+        "ALPHAPULSE_RECORDING": str(options.recording),
         "FLOWER_PORT": str(options.flower_port),
         "FLOWER_BASIC_AUTH": f"{OPERATOR}:{password}",
         "FLOWER_READ_ONLY": "true",
@@ -84,12 +94,19 @@ def _signs(options: Options, printer: processes.LogPrinter) -> list[Sign]:
 
     return [
         Sign("web", lambda: answer_of(options.port, "/admin/login/"), str(printer.log_path("web"))),
+        *_exchange_sign(options, printer),
         alive("stream", "stream", "stream"),
         alive("outcome monitor started", "outcome_monitor", "scan"),
         alive("rejection monitor started", "shadow_monitor", "scan"),
         alive("learning scheduler started", "learning", "learning"),
         Sign("flower", lambda: answer_of(options.flower_port, "/"), str(printer.log_path("flower"))),
     ]
+
+
+def _exchange_sign(options: Options, printer: processes.LogPrinter) -> list[Sign]:
+    """The local exchange, where a recording is followed."""
+    look = partial(answer_of, options.exchange_port, "/api/v3/ping")
+    return [Sign("exchange", look, str(printer.log_path("exchange")))] if is_recording() else []
 
 
 # What beat would send within its first five minutes is asked for at once, so that the checklist need not wait.

@@ -27,12 +27,6 @@ def check_environment() -> None:
         )
 
 
-def check_market(market: str) -> None:
-    """Only a recording can be played in this version."""
-    if market == "binance":
-        raise RefusalError("The live stream is not part of this version. Start with --market recording.")
-
-
 def check_recording(recording: Path) -> None:
     if not any(recording.glob("*.csv.gz")):
         raise RefusalError(

@@ -20,8 +20,8 @@ from django.utils.module_loading import import_string
 
 from alphapulse_site import embedded, environment
 from alphapulse_site.checklist import Checklist
-from alphapulse_site.clock import market_now, set_market_clock
-from alphapulse_site.models import MarketClock
+from alphapulse_site.clock import is_recording
+from alphapulse_site.markets import Wanted, bring_history, choose_market
 from alphapulse_site.preflight import RefusalError
 
 OPERATOR = "operator"
@@ -44,6 +44,10 @@ class Options:
     def recording(self) -> Path:
         recording: Path = settings.ALPHAPULSE_RECORDING
         return recording
+
+    @property
+    def exchange_port(self) -> int:
+        return environment.whole_number("EXCHANGE_PORT", 8900, minimum=1, maximum=65535)
 
     @property
     def flower_port(self) -> int:
@@ -102,29 +106,20 @@ def password_file(options: Options) -> Path:
     return options.places.root / "operator_password"
 
 
-def _clock(options: Options) -> str:
-    earlier = MarketClock.objects.filter(closed_until__isnull=False).first()
-    if earlier is not None and earlier.detail != options.recording.name:
-        raise RefusalError(
-            f"{options.places.root} follows the recording {earlier.detail!r}, not {options.recording.name!r}; "
-            "nothing was changed. Choose another --data for this one."
-        )
-    set_market_clock(mode=MarketClock.Mode.RECORDING, speed=options.speed, detail=options.recording.name)
-    now = market_now()
-    place = f"at {now:%Y-%m-%d %H:%M} UTC" if now else "at its start"
-    return f"recording {options.recording.name} at {options.speed:g}x, {place}"
+def _market(options: Options) -> str:
+    wanted = Wanted(options.market, options.speed, options.recording.name, options.exchange_port)
+    return choose_market(wanted, options.places)
 
 
 def _history(options: Options) -> str:
-    """Import the recording's first part. Named, not imported: the frame lies below the apps, as in the schedule."""
-    if now := market_now():  # the import sets the clock when it is complete
-        return f"0 now, the history was imported before; played to {now:%Y-%m-%d %H:%M} UTC"
-    report = import_string("ingestion.recording.import_history")(options.recording)
-    return f"{report['inserted']:,} now, {report['unchanged']:,} before, {report['symbols']} symbols to {report['end']}"
+    return bring_history(options.recording)
 
 
 def _gaps(options: Options) -> str:
-    done = import_string("ingestion.gaps.check_gaps")()
+    """Of a recording, what is missing comes once its exchange runs."""
+    if is_recording():
+        return "the gap keeper asks the exchange once it runs"
+    done = import_string("ingestion.gaps.check_gaps")(seconds=None)
     return f"{done.filled:,} candles, {done.explained:,} minutes explained, {done.open:,} open"
 
 
@@ -150,7 +145,7 @@ STEPS: list[tuple[str, Step]] = [
     ("broker", _broker),
     ("migrations", _migrations),
     ("operator", _operator),
-    ("market clock", _clock),
+    ("market", _market),
     ("candles imported", _history),
     ("gap backfill complete", _gaps),
     ("learning coordinator initialised", _learning),

@@ -26,6 +26,7 @@ from signals.models import ScanClose
 STREAM_INTERVAL = timedelta(minutes=1)
 # How far (wall clock) the newest candle and the decisions may lie behind the market clock.
 CANDLE_LAG = timedelta(minutes=3)
+CLOCK_LAG = timedelta(minutes=3)
 DECISION_LAG = timedelta(minutes=10)
 # The learning queue has one worker, and a night may use its whole time limit.
 LONGEST_TASK = timedelta(seconds=settings.CELERY_TASK_TIME_LIMIT)
@@ -56,12 +57,21 @@ def checks() -> list[Check]:
 
 
 def _freshness(signs: Signs, clock: MarketClock | None) -> Iterator[Check]:
-    recording = clock is not None and clock.mode == MarketClock.Mode.RECORDING
-    at = clock.closed_until if clock and recording else signs.now
-    speed = clock.speed if clock and recording else 1.0
+    at, speed = (clock.closed_until, clock.speed) if clock else (signs.now, 1.0)
     yield alive(signs, "stream", STREAM, STREAM_INTERVAL, "start the stream process, or look at its log")
+    yield _market_clock(signs.now, clock)
     yield _candles(at, speed)
     yield _decisions(at, speed)
+
+
+def _market_clock(now: datetime, clock: MarketClock | None) -> Check:
+    """Live the wall says how late it is; of a recording only its exchange."""
+    if clock is None or clock.closed_until is None:
+        return Check("market clock", clock is None, "no market is followed", "run manage.py up or prepare")
+    its_time = clock.exchange_until if clock.mode == MarketClock.Mode.RECORDING else now
+    lag = max((its_time or clock.closed_until) - clock.closed_until, timedelta(0))
+    advice = "look at the stream's log, at candle_gaps and at request_pauses"
+    return Check("market clock", lag <= CLOCK_LAG * max(clock.speed, 1.0), f"{_words(lag)} behind the exchange", advice)
 
 
 def _candles(at: datetime | None, speed: float) -> Check:

@@ -10,16 +10,15 @@ from django.db import connection
 from django.utils import timezone
 
 from alphapulse_site.celery import SCHEDULE
-from alphapulse_site.clock import is_recording
 from alphapulse_site.models import MarketClock
 from analytics.inputs import scans_with_other_candles
+from ingestion.candles import EPOCH
 from ingestion.selectors import feeds_are_fetched
 from learning.versions import verify_chain
 
 # Work that a poll or a long task may still owe, in wall time.
 POLLS_OWED = 2 * SCHEDULE["shadow poll"][2]
 TASK_OWED = timedelta(seconds=settings.CELERY_TASK_TIME_LIMIT) + 2 * SCHEDULE["learning reconciler"][2]
-STREAM_OWED = timedelta(minutes=3)
 GAP_LIMIT = timedelta(hours=1)
 # Funding is asked for every hour, and a hole in it three times before it is explained.
 FEED_GAP_LIMIT = timedelta(hours=12)
@@ -40,18 +39,20 @@ class Finding:
 
 @dataclass(frozen=True)
 class Moment:
-    """When the database is examined: market time, the speed of its clock, and the wall clock."""
+    """When the database is examined: market time, the exchange's last closed minute, their speed, the wall clock."""
 
     market: datetime
+    exchange: datetime
     speed: float
     wall: datetime
 
     @classmethod
     def read(cls) -> "Moment":
         wall, clock = timezone.now(), MarketClock.objects.first()
-        if clock is None or not is_recording():
-            return cls(wall.replace(second=0, microsecond=0), 1.0, wall)
-        return cls(clock.closed_until or datetime.fromisoformat("1970-01-01T00:00:00+00:00"), clock.speed, wall)
+        if clock is None:
+            return cls(wall.replace(second=0, microsecond=0), wall, 1.0, wall)
+        market = clock.closed_until or EPOCH
+        return cls(market, max(market, clock.exchange_until or EPOCH), clock.speed, wall)
 
     def before(self, owed: timedelta) -> datetime:
         """The market time by which work that may be owed for that long (wall time) must be done."""
@@ -81,7 +82,7 @@ MISSING_MINUTES = """
 WITH expected AS (
     SELECT name AS symbol, least(delisted_at, %(until)s) AS until,
         coalesce(listed_at, (SELECT min(open_time) FROM candles WHERE symbol = name)) AS since
-    FROM symbols WHERE is_active OR delisted_at IS NOT NULL
+    FROM symbols
 ), explained AS (
     SELECT symbol, unnest(range_agg(tstzrange(greatest(start, since), least("end", until)))) AS span
     FROM candle_gaps JOIN expected USING (symbol)
@@ -102,19 +103,18 @@ ORDER BY symbol"""
 
 
 def every_minute_is_there(moment: Moment) -> Finding:
-    until = moment.market if is_recording() else moment.before(STREAM_OWED)
     advice = "run manage.py backfill; what the exchange does not have is then explained"
-    return counted("I1", "every minute is a candle or explained", MISSING_MINUTES, advice, until=until)
+    return counted("I1", "every minute is a candle or explained", MISSING_MINUTES, advice, until=moment.market)
 
 
 OPEN_CANDLES = """
-SELECT 'candles that close after the market clock', count(*) FROM candles
-WHERE open_time > %(market)s - interval '1 minute'"""
+SELECT 'candles that close after the exchange''s last closed minute', count(*) FROM candles
+WHERE open_time > %(exchange)s - interval '1 minute'"""
 
 
 def no_open_candle(moment: Moment) -> Finding:
     advice = "check the machine's clock (NTP); delete these candles and run manage.py backfill"
-    return counted("I2", "no open candle is stored", OPEN_CANDLES, advice, market=moment.market)
+    return counted("I2", "no open candle is stored", OPEN_CANDLES, advice, exchange=moment.exchange)
 
 
 BAD_CANDLES = """
