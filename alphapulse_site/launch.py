@@ -75,14 +75,24 @@ def run_processes(options: Options, checklist: Checklist) -> int:
 
 def _process_variables(options: Options) -> dict[str, str]:
     password = password_file(options).read_text(encoding="utf-8")
-    return {
+    return _exchange_variables(options) | {
         "PORT": str(options.port),
         "SPEED": f"{options.speed:g}",
-        "EXCHANGE_PORT": str(options.exchange_port),
-        "ALPHAPULSE_RECORDING": str(options.recording),
         "FLOWER_PORT": str(options.flower_port),
         "FLOWER_BASIC_AUTH": f"{OPERATOR}:{password}",
         "FLOWER_READ_ONLY": "true",
+    }
+
+
+def _exchange_variables(options: Options) -> dict[str, str]:
+    """Where a recording is followed, the local exchange and nothing else, whatever the environment says."""
+    if not is_recording():
+        return {}
+    return {
+        "ALPHAPULSE_RECORDING": str(options.recording),
+        "EXCHANGE_PORT": str(options.exchange_port),
+        "ALPHAPULSE_SPOT_URL": options.places.exchange_url("http", otherwise=""),
+        "ALPHAPULSE_STREAM_URL": options.places.exchange_url("ws", otherwise=""),
     }
 
 

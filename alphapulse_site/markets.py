@@ -88,7 +88,10 @@ def _import_history(recording: Any) -> str:
 
 def _fetch_history() -> str:
     """List the symbols by rule and fill their history; only then the clock starts."""
-    listed = import_string("ingestion.listing.refresh_universe")()
+    try:
+        listed = import_string("ingestion.listing.refresh_universe")()
+    except import_string("ingestion.rest.ExchangeError") as error:
+        raise RefusalError(f"{error}. Try again later, or start with --market recording.") from error
     done = import_string("ingestion.gaps.check_gaps")(seconds=None)
     until = MarketClock.objects.values_list("exchange_until", flat=True).get()
     if until is None or done.open:

@@ -93,7 +93,7 @@ UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK|placeholder|NotImplementedError
 # Commands of the design that this version has, and those it adds beside them.
 COMMANDS = {
     "alphapulse_site": ("up", "prepare", "heartbeat"),
-    "ingestion": ("import_candles", "play"),
+    "ingestion": ("import_candles", "exchange", "stream", "backfill"),
     "learning": ("replay", "certify", "bootstrap", "learn", "rollback", "heads"),
     "analytics": ("doctor",),
 }

@@ -58,13 +58,14 @@ def free_port() -> int:
 
 
 def test_a_refusal_is_one_line_and_exit_code_1(tmp_path: Path, outside: dict[str, str]) -> None:
-    command = [sys.executable, "manage.py", "up", "--data", str(tmp_path / "data"), "--market", "binance"]
+    command = [sys.executable, "manage.py", "up", "--data", str(tmp_path / "data"), "--market", "recording"]
+    environment = outside | {"ALPHAPULSE_RECORDING": str(tmp_path)}
 
-    result = subprocess.run(command, cwd=ROOT, env=outside, capture_output=True, text=True, timeout=60, check=False)
+    result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
     assert (result.returncode, result.stdout) == (1, "")
-    assert result.stderr.splitlines() == [
-        "CommandError: The live stream is not part of this version. Start with --market recording."
+    assert [line.split(" Set ")[0] for line in result.stderr.splitlines()] == [
+        f"CommandError: {tmp_path} holds no recorded candles (*.csv.gz)."
     ]
 
 
@@ -170,9 +171,7 @@ def test_data_of_another_recording_is_refused_and_its_clock_kept(places: Places)
     advance_market_clock(datetime(2021, 7, 1, tzinfo=UTC))
 
     with pytest.raises(RefusalError, match="follows the recording 'another'"):
-        prepare(
-            Options("recording", 99, 8000), Checklist(Console()), [step for step in STEPS if step[0] == "market clock"]
-        )
+        prepare(Options("recording", 99, 8000), Checklist(Console()), [step for step in STEPS if step[0] == "market"])
 
     assert MarketClock.objects.get().speed == 60
 
@@ -187,6 +186,9 @@ def test_nonsense_in_an_option_is_refused(places: Places, options: list[str]) ->
 def test_the_whole_system_comes_up_stops_and_resumes(tmp_path: Path, outside: dict[str, str]) -> None:
     environment = outside | {
         "FLOWER_PORT": str(free_port()),
+        "EXCHANGE_PORT": str(free_port()),
+        # Where nothing answers, so that the recording is chosen: the tests do not depend on the world.
+        "ALPHAPULSE_SPOT_URL": "http://127.0.0.1:9",
         "ALPHAPULSE_RECORDING": str(_short_recording(tmp_path / "recording")),
         "PYTHONPATH": str(_without_pandas(tmp_path / "path")),
     }
@@ -198,7 +200,13 @@ def test_the_whole_system_comes_up_stops_and_resumes(tmp_path: Path, outside: di
     assert its_code == 0
     assert "Everything is stopped" in first
     assert "[--]" not in first
-    for label in ("learning coordinator initialised", "outcome monitor started", "rejection monitor started"):
+    for label in (
+        "exchange",
+        "stream",
+        "learning coordinator initialised",
+        "outcome monitor started",
+        "rejection monitor started",
+    ):
         assert label in first
     assert re.search(r"password \S{20} \(shown once", first)
     assert re.search(r"candles imported: [\d,]{4,} now, 0 before", first)
