@@ -2,7 +2,8 @@
 
 Which candle stays when a minute is stored twice: the first one, unless the second comes from a higher source
 (import < stream < rest < archive) and says something else. So importing a file never changes what decisions were
-made with, and what the exchange itself corrected later can still be brought in from its archive.
+made with, and what the exchange itself corrected later can still be brought in from its archive. What a candle said
+before it was corrected stays on record (`CandleRevision`).
 """
 
 import io
@@ -138,8 +139,10 @@ def _store_chunk(cursor: CursorWrapper, chunk: list[tuple[str, Candles]], source
         return StoreReport(inserted)
     replaced = 0
     if LOWER_SOURCES[source]:
-        cursor.execute(CORRECT_STORED, [source.value, LOWER_SOURCES[source]])
+        cursor.execute(CORRECT_STORED, [source.value, LOWER_SOURCES[source], source.value])
         replaced = int(cursor.rowcount)
+    if far_lower := LOWER_SOURCES[source][:-1]:
+        cursor.execute(CONFIRM_STORED, [source.value, far_lower])
     cursor.execute(COUNT_DISAGREEING)
     return StoreReport(inserted, replaced, known - replaced, int(cursor.fetchone()[0]))
 
@@ -164,12 +167,29 @@ INSERT INTO candles ({COLUMNS}, source)
 SELECT {COLUMNS}, %s FROM ({CLEAN_INCOMING}) AS incoming
 ON CONFLICT (symbol, open_time) DO NOTHING"""
 
+# What is replaced is noted first, and stays locked, so that both are of the same row. By the moment's own clock, not by
+# the transaction's beginning: a long one would seem to have been seen before it was.
 CORRECT_STORED = f"""
+WITH incoming AS ({CLEAN_INCOMING}), noted AS (
+    INSERT INTO candle_revisions (symbol, open_time, noted_at, old_source, new_source, old_figures, new_figures)
+    SELECT stored.symbol, stored.open_time, clock_timestamp(), stored.source, %s,
+        ARRAY[{", ".join(f"stored.{f}::float8" for f in FIGURES)}],
+        ARRAY[{", ".join(f"incoming.{f}::float8" for f in FIGURES)}]
+    FROM candles AS stored JOIN incoming USING (symbol, open_time)
+    WHERE stored.source = ANY(%s)
+      AND ({", ".join(f"stored.{f}" for f in FIGURES)}) IS DISTINCT FROM ({", ".join(f"incoming.{f}" for f in FIGURES)})
+    ORDER BY stored.symbol, stored.open_time FOR UPDATE OF stored
+    RETURNING symbol, open_time
+)
 UPDATE candles AS stored SET ({", ".join(FIGURES)}, source) = ({", ".join(f"incoming.{f}" for f in FIGURES)}, %s)
-FROM ({CLEAN_INCOMING}) AS incoming
-WHERE stored.symbol = incoming.symbol AND stored.open_time = incoming.open_time AND stored.source = ANY(%s)
-  AND ({", ".join(f"stored.{f}" for f in FIGURES)})
-      IS DISTINCT FROM ({", ".join(f"incoming.{f}" for f in FIGURES)})"""
+FROM incoming JOIN noted USING (symbol, open_time)
+WHERE stored.symbol = incoming.symbol AND stored.open_time = incoming.open_time"""
+
+# Runs after the correction: what is left of the lower sources says the same. It becomes the higher one's word where a
+# source stands between the two, which would else overrule it, so that the order in which they speak does not matter.
+CONFIRM_STORED = """
+UPDATE candles AS stored SET source = %s FROM incoming_candles AS incoming
+WHERE stored.symbol = incoming.symbol AND stored.open_time = incoming.open_time AND stored.source = ANY(%s)"""
 
 COUNT_DISAGREEING = f"""
 SELECT count(*) FROM candles AS stored JOIN incoming_candles AS incoming USING (symbol, open_time)
