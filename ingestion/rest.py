@@ -1,8 +1,12 @@
-"""One HTTP request to a source of market data: an answer, or an error that says what the caller can do about it."""
+"""One HTTP request to a source of market data: an answer, or an error that says what the caller can do about it.
+
+Before it is sent, its weight is taken out of the host's budget, and a wish of the host to be left alone is kept.
+"""
 
 import json
 import math
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,6 +15,7 @@ from typing import Any
 
 import requests
 
+from ingestion.budget import note_used, reserve
 from ingestion.candles import EPOCH, to_datetime
 from ingestion.pauses import pause_in_force, pause_requests
 
@@ -27,6 +32,9 @@ BANNED_UNTIL = re.compile(r"banned until (\d{13})\b")
 # A date header further off than this is the fault of a cache and says nothing about the exchange's clock.
 CLOCKS_APART = timedelta(days=1)
 LONGEST_BODY = 2000
+USED_WEIGHT = "X-MBX-USED-WEIGHT-1M"
+# Between two looks at a budget or a pause that should be over but is not: the two clocks differ a little.
+SHORTEST_WAIT = 0.02
 
 
 class ExchangeError(Exception):
@@ -72,16 +80,60 @@ class Answer:
     source_at: datetime
 
 
-def ask(host: str, send: Callable[[], requests.Response], clock: Clock) -> Answer:
-    """Send one request, unless the host is to be left alone; a wish of the host to be left alone is put on record."""
-    pause = pause_in_force(host, clock())
-    if pause is not None:
-        raise ExchangeBusyError(f"{host} is left alone: {pause.reason}", pause.until)
+@dataclass(frozen=True)
+class Cost:
+    """What a request costs of the host's budget; `most` is the host's limit a minute until it tells its own."""
+
+    weight: int
+    most: int
+
+
+def ask(
+    host: str, send: Callable[[], requests.Response], clock: Clock, *, cost: Cost | None = None, patience: float = 0.0
+) -> Answer:
+    """Send one request once the host may be asked; ExchangeBusyError if that is not within `patience` seconds.
+
+    A wish of the host to be left alone is put on record, for all processes. Without a cost the host has no budget.
+    """
+    window = _wait_for_turn(host, clock, cost, time.monotonic() + patience)
     try:
         response = send()
     except requests.RequestException as error:
         raise ExchangeDownError(f"{host} does not answer: {error}") from error
+    if window is not None:
+        _note_weight(host, window, response)
     return _read(host, response, clock())
+
+
+def _wait_for_turn(host: str, clock: Clock, cost: Cost | None, ends: float) -> datetime | None:
+    """Return the budget's minute that the request is to be sent in, None without a cost.
+
+    Pauses are looked at again after every wait: what a process waits for may have ended in a ban of another's request.
+    """
+    while True:
+        busy = _pause(host, clock())
+        if busy is None:
+            if cost is None:
+                return None
+            turn = reserve(host, cost.weight, most=cost.most)
+            if turn.window is not None:
+                return turn.window
+            busy = ExchangeBusyError(f"the request weight for {host} is spent", clock() + timedelta(seconds=turn.wait))
+        seconds = (busy.until - clock()).total_seconds()
+        if time.monotonic() + seconds > ends:
+            raise busy
+        time.sleep(max(seconds, SHORTEST_WAIT))
+
+
+def _pause(host: str, now: datetime) -> ExchangeBusyError | None:
+    pause = pause_in_force(host, now)
+    return None if pause is None else ExchangeBusyError(f"{host} is left alone: {pause.reason}", pause.until)
+
+
+def _note_weight(host: str, window: datetime, response: requests.Response) -> None:
+    told = response.headers.get(USED_WEIGHT, "")
+    if re.fullmatch(r"[0-9]{1,12}", told):
+        note_used(host, window, int(told))
 
 
 def _read(host: str, response: requests.Response, now: datetime) -> Answer:
@@ -89,7 +141,7 @@ def _read(host: str, response: requests.Response, now: datetime) -> Answer:
     code, said = _complaint(body) if is_json else (0, "")
     where = f"{host} answers {status}" + (f" ({code}: {said})" if code else "")
     if status in QUIET or code == TOO_MANY:
-        raise _pause(host, where, response, said, now)
+        raise _keep_quiet(host, where, response, said, now)
     if status >= 500 or code in SERVER_CODES:
         raise ExchangeDownError(where)
     if code == UNKNOWN_SYMBOL:
@@ -119,7 +171,7 @@ def _complaint(body: Any) -> tuple[int, str]:
     return code, str(body.get("msg"))[:200]
 
 
-def _pause(host: str, where: str, response: requests.Response, said: str, now: datetime) -> ExchangeBusyError:
+def _keep_quiet(host: str, where: str, response: requests.Response, said: str, now: datetime) -> ExchangeBusyError:
     """Put the pause on record, as long as the answer asks for."""
     asked = [_retry_after(response, now), _banned_until(said)]
     known = [moment for moment in asked if moment is not None]
