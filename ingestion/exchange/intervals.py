@@ -8,8 +8,9 @@ from ingestion.timeframes import MINUTE_MS, IntArray
 
 HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
-# The first Monday after the epoch, which was a Thursday: weeks begin there.
-FIRST_MONDAY_MS = 4 * DAY_MS
+# The first Monday after the epoch, which was a Thursday: weeks begin there. The three days are counted so that one
+# begins on 2017-08-17 and one on 2026-07-01, as in the exchange's own archive.
+FIRST_MONDAY_MS, FIRST_OF_THREE_MS = 4 * DAY_MS, DAY_MS
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,8 @@ INTERVALS: dict[str, Interval] = {
     for interval in (
         *(Interval(f"{minutes}m", minutes * MINUTE_MS) for minutes in (1, 3, 5, 15, 30)),
         *(Interval(f"{hours}h", hours * HOUR_MS) for hours in (1, 2, 4, 6, 8, 12)),
-        *(Interval(f"{days}d", days * DAY_MS) for days in (1, 3)),
+        Interval("1d", DAY_MS),
+        Interval("3d", 3 * DAY_MS, FIRST_OF_THREE_MS),
         Interval("1w", 7 * DAY_MS, FIRST_MONDAY_MS),
         Interval("1M", 0),
     )

@@ -37,7 +37,7 @@ class Verdict:
 
 
 class Limits:
-    """So much weight a minute for each address. May be called from any thread that holds no request of its own."""
+    """So much weight a minute for each address, in the wall's minutes."""
 
     def __init__(
         self, weight: int = 6000, *, tolerated: int = TOLERATED, wall: Callable[[], float] = time.time
@@ -72,10 +72,7 @@ class Limits:
         """Ban the address, by default for as long as it is its turn."""
         now, address = self._wall(), self._addresses.setdefault(ip, _Address())
         self._turn_minute(address, now)
-        lasts = BANS[min(address.bans, len(BANS) - 1)] if seconds is None else seconds
-        address.bans += 1
-        address.banned_until, address.told_until, address.ignored = now + lasts, 0.0, 0
-        return self._banned(address, now, defied=0)
+        return self._ban(address, now, seconds, defied=0)
 
     def forget(self) -> None:
         """Every address starts afresh."""
@@ -90,10 +87,13 @@ class Limits:
         address.ignored += 1
         if address.ignored <= self.tolerated:
             return self._told(address, now, defied=429)
-        lasts = BANS[min(address.bans, len(BANS) - 1)]
+        return self._ban(address, now, None, defied=429)
+
+    def _ban(self, address: _Address, now: float, seconds: float | None, *, defied: int) -> Verdict:
+        lasts = BANS[min(address.bans, len(BANS) - 1)] if seconds is None else float(seconds)
         address.bans += 1
         address.banned_until, address.told_until, address.ignored = now + lasts, 0.0, 0
-        return self._banned(address, now, defied=429)
+        return self._banned(address, now, defied=defied)
 
     def _told(self, address: _Address, now: float, *, defied: int) -> Verdict:
         return Verdict(429, address.used, defied, math.ceil(address.told_until - now))

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 LONGEST = 200_000
 
 
-@dataclass(frozen=True)
+@dataclass
 class Logged:
     """One request. `defied` is 429 or 418 if it came while the client had been told to keep quiet, else 0.
 
-    `at` is wall time in seconds; `status` 0 means that no answer was sent.
+    `at` is wall time in seconds; `status` 0 means that no answer was sent, or not yet.
     """
 
     at: float
