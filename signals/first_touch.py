@@ -1,7 +1,8 @@
 """First touch: which barrier the market met first after a decision, from 1m highs and lows. Pure.
 
 Stop first when one minute touches both (flagged ambiguous), a gap through a barrier fills at the open, time-out closes
-at the last close before the limit. One function for signals, shadows, mirrors, live and replay.
+at the last close before the limit. A market that closes for good before any barrier was met leaves no result. One
+function for signals, shadows, mirrors, live and replay.
 """
 
 from collections.abc import Sequence
@@ -19,13 +20,20 @@ SLAB_ROWS = 2**17  # three months of minutes; their extremes take some 25 MB
 
 
 class Outcome(StrEnum):
-    """What became of a bracket. VOID: it could not be entered, since the minute after the decision does not exist."""
+    """What became of a bracket.
+
+    VOID: it has no result, since it could not be entered (the minute after the decision does not exist) or not be left
+    (the symbol was delisted first).
+    """
 
     TARGET = "target"
     STOP = "stop"
     TIME = "time"
     VOID = "void"
 
+
+NEVER: IntArray = np.empty(0, np.int64)  # when a symbol was delisted that never was
+NEVER_MS = 2**62
 
 OUTCOMES = tuple(Outcome)
 OPEN = -1
@@ -150,32 +158,52 @@ class Touches(Rows):
             getattr(self, name)[rows] = getattr(ends, name)
 
 
-def first_touch(order: Order, minutes: Candles, known_until_ms: int, costs: Costs) -> FirstTouch | None:
+def first_touch(
+    order: Order, minutes: Candles, known_until_ms: int, costs: Costs, delisted_ms: IntArray = NEVER
+) -> FirstTouch | None:
     """How one bracket ended, or None while it is open: `first_touches` of one."""
-    return first_touches(Orders.of([order]), minutes, known_until_ms, costs).at(0)
+    return first_touches(Orders.of([order]), minutes, known_until_ms, costs, delisted_ms).at(0)
 
 
-def first_touches(orders: Orders, minutes: Candles, known_until_ms: int, costs: Costs) -> Touches:
+def first_touches(
+    orders: Orders, minutes: Candles, known_until_ms: int, costs: Costs, delisted_ms: IntArray = NEVER
+) -> Touches:
     """How brackets of one symbol ended.
 
     `minutes` holds every 1m candle from the first `opened_ms` to `known_until_ms`; a minute absent there is known not
-    to exist. A bracket's end does not depend on what else is asked with it.
+    to exist. `delisted_ms`: when the symbol was delisted, ascending; it may have come back. A bracket's end does not
+    depend on what else is asked with it.
     """
+    listed_until = _listed_until(orders.opened_ms, delisted_ms)
+    ends_ms = np.minimum(orders.expires_ms, listed_until)
     first = np.searchsorted(minutes.open_ms, orders.opened_ms)
-    last = np.searchsorted(minutes.open_ms, np.minimum(orders.expires_ms, known_until_ms))
+    last = np.searchsorted(minutes.open_ms, np.minimum(ends_ms, known_until_ms))
     touches = Touches.all_open(len(orders))
     begun = known_until_ms > orders.opened_ms
     entered = begun & (first < last)
     entered[entered] = minutes.open_ms[first[entered]] == orders.opened_ms[entered]
-    void = begun & ~entered
-    touches.outcome[void] = VOID
-    touches.exit_ms[void] = orders.opened_ms[void] + MINUTE_MS
+    _put_void(touches, begun & ~entered, orders.opened_ms + MINUTE_MS)
     rows = np.flatnonzero(entered)
     walked = _walk_in_slabs(orders.take(rows), minutes, first[rows], last[rows])
-    over = walked.touched | (known_until_ms >= orders.expires_ms[rows])
-    rows, walked = rows[over], walked.take(over)
+    over = walked.touched | (known_until_ms >= ends_ms[rows])
+    stranded = over & ~walked.touched & (listed_until[rows] < orders.expires_ms[rows])
+    _put_void(touches, rows[stranded], listed_until)
+    ended = over & ~stranded
+    rows, walked = rows[ended], walked.take(ended)
     touches.put(rows, _ends(orders.take(rows), minutes, first[rows], walked, costs))
     return touches
+
+
+def _listed_until(opened_ms: IntArray, delisted_ms: IntArray) -> IntArray:
+    """The first delisting after each opening, NEVER_MS where there is none."""
+    ends = np.append(delisted_ms, NEVER_MS)
+    until: IntArray = ends[np.searchsorted(delisted_ms, opened_ms, side="right")]
+    return until
+
+
+def _put_void(touches: Touches, rows: IntArray | BoolArray, at_ms: IntArray) -> None:
+    touches.outcome[rows] = VOID
+    touches.exit_ms[rows] = at_ms[rows]
 
 
 @dataclass(frozen=True)

@@ -2,16 +2,17 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestion.timeframes import MINUTE_MS, Candles
+from ingestion.timeframes import MINUTE_MS, Candles, IntArray
 from signals import first_touch as first_touch_module
 from signals.bracket import Costs
-from signals.first_touch import FirstTouch, Order, Orders, Outcome, first_touch, first_touches
+from signals.first_touch import OUTCOMES, FirstTouch, Order, Orders, Outcome, first_touch, first_touches
 from tests.signals.market import START_MS, Row, candles, random_walk
 
 FREE = Costs(fee=0.0, slippage=0.0)
@@ -193,6 +194,100 @@ def test_many_brackets_asked_together_end_as_each_does_alone(
     assert [together.at(row) for row in range(len(orders)) if orders[row].opened_ms >= until] == [
         None for order in orders if order.opened_ms >= until
     ]
+
+
+# --- delisted ---------------------------------------------------------------------------------------------------------
+
+
+def delisted(*after_minutes: int) -> IntArray:
+    """A symbol whose last minutes before each delisting are these."""
+    return START_MS + np.array(after_minutes, dtype=np.int64) * MINUTE_MS
+
+
+def test_a_bracket_that_met_no_barrier_before_the_delisting_is_void_at_it() -> None:
+    found = first_touch(LONG, candles([FLAT, FLAT, FLAT]), ALL_KNOWN, FREE, delisted(3))
+
+    assert found is not None
+    assert (found.outcome, found.exit_ms, found.missing_minutes) == (Outcome.VOID, START_MS + 3 * MINUTE_MS, 0)
+    assert math.isnan(found.net_r)
+    assert math.isnan(found.entry)
+
+
+def test_a_barrier_met_in_the_last_minute_counts() -> None:
+    found = first_touch(LONG, candles([FLAT, FLAT, (100, 102.5, 99.5, 102)]), ALL_KNOWN, FREE, delisted(3))
+
+    assert found is not None
+    assert (found.outcome, found.net_r) == (Outcome.TARGET, 2.0)
+
+
+def test_a_limit_that_ends_with_the_listing_is_a_time_out() -> None:
+    found = first_touch(LONG, candles([FLAT] * 5), ALL_KNOWN, FREE, delisted(5))
+
+    assert found is not None
+    assert found.outcome is Outcome.TIME
+
+
+def test_a_delisting_is_not_seen_before_its_time() -> None:
+    assert first_touch(LONG, candles([FLAT, FLAT, FLAT]), START_MS + 2 * MINUTE_MS, FREE, delisted(3)) is None
+
+
+def test_what_is_opened_after_a_symbol_came_back_knows_nothing_of_its_delisting() -> None:
+    path = candles([FLAT] * 20, missing=tuple(range(3, 10)))
+    late = replace(LONG, opened_ms=START_MS + 10 * MINUTE_MS, expires_ms=START_MS + 15 * MINUTE_MS)
+
+    ends = first_touches(Orders.of([LONG, late]), path, ALL_KNOWN, FREE, delisted(3))
+
+    assert [OUTCOMES[outcome] for outcome in ends.outcome] == [Outcome.VOID, Outcome.TIME]
+    assert ends.exit_ms.tolist() == [START_MS + 3 * MINUTE_MS, START_MS + 15 * MINUTE_MS]
+
+
+def test_no_bracket_ends_as_it_begins() -> None:
+    found = first_touch(LONG, candles([FLAT] * 5), ALL_KNOWN, FREE, delisted(0))
+
+    assert found is not None
+    assert (found.outcome, found.exit_ms) == (Outcome.TIME, LONG.expires_ms)
+
+
+@given(
+    seed=st.integers(0, 10_000),
+    side=st.sampled_from([-1, 1]),
+    risk=st.floats(0.05, 1.5),
+    begin=st.integers(0, 200),
+    limit=st.integers(1, 200),
+    listed=st.lists(st.integers(0, 260), max_size=3, unique=True).map(sorted),
+    known=st.integers(0, 280),
+)
+def test_with_delistings_it_agrees_with_a_loop_over_the_minutes(
+    seed: int, side: int, risk: float, begin: int, limit: int, listed: list[int], known: int
+) -> None:
+    path = random_walk(240, seed)
+    opened_ms, price = START_MS + begin * MINUTE_MS, float(path.open[begin])
+    order = Order(
+        side, price - side * risk, price + 2 * side * risk, risk, opened_ms, opened_ms + limit * MINUTE_MS
+    )  # fmt: skip
+    until = START_MS + known * MINUTE_MS
+    listed_until = next((int(at) for at in delisted(*listed) if at > opened_ms), None)
+    if listed_until is not None:
+        path = path.between(0, listed_until)
+
+    found = first_touch(order, path, until, FREE, delisted(*listed))
+
+    assert (found and (found.outcome, found.exit_ms)) == by_the_minute(order, path, until, listed_until)
+
+
+def by_the_minute(order: Order, path: Candles, known_ms: int, listed_until: int | None) -> tuple[Outcome, int] | None:
+    """The definition with a market that may close, as a loop; the clock goes on where the candles end."""
+    for at_ms in range(order.opened_ms, known_ms + 1, MINUTE_MS):
+        if at_ms == order.expires_ms:
+            return Outcome.TIME, at_ms
+        if at_ms == listed_until:
+            return Outcome.VOID, at_ms
+        minute = path.between(at_ms, min(at_ms + MINUTE_MS, known_ms))
+        if len(minute):
+            outcome, _, _ = minute_by_minute(order, minute)
+            if outcome is not Outcome.TIME:
+                return outcome, at_ms + MINUTE_MS
+    return None
 
 
 def test_inputs_stay_as_they_were() -> None:
