@@ -44,7 +44,7 @@ class Subscriptions:
             self.streams.pop(name, None)
 
 
-def answer(text: str, subscriptions: Subscriptions) -> str:
+def reply(text: str, subscriptions: Subscriptions) -> str:
     """The frame that goes back; what was asked for is done."""
     request_id: Any = None
     try:

@@ -4,13 +4,17 @@ Frames are made here and not by the web library, so that a burst is built once, 
 written in one piece.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from math import isnan
 
-TEXT, BINARY = 0x81, 0x82
+from ingestion.exchange.running import Row
+from ingestion.timeframes import MINUTE_MS
+
+TEXT, BINARY, PING, PONG = 0x81, 0x82, 0x89, 0x8A
 NO_TRADE = -1
+NUMBERS_A_MINUTE = 10_000
 
 
 def frame(payload: bytes, kind: int = TEXT) -> bytes:
@@ -27,18 +31,25 @@ def text_frame(text: str) -> bytes:
     return frame(text.encode())
 
 
-def kline_event(
-    symbol: str, interval: str, row: Sequence[Any], *, first_trade: int, event_ms: int, is_final: bool
-) -> str:
-    """A kline event of a row as REST serves it, so that both say the same. Trades count from `first_trade`."""
-    open_ms, opened, high, low, close, volume, close_ms, quote, trades, taker_base, taker_quote, ignored = row
-    first, last = (first_trade, first_trade + trades - 1) if trades else (NO_TRADE, NO_TRADE)
+def kline_event(symbol: str, interval: str, row: Row, *, event_ms: int, is_final: bool) -> str:
+    """A kline event in the exchange's order and types; what the source of the candle lacks is 0, as in REST.
+
+    Trades are numbered from the candle's place in time, for want of their real numbers.
+    """
+    trades = int(_known(row.trades))
+    first = row.open_ms // MINUTE_MS * NUMBERS_A_MINUTE
+    first, last = (first, first + trades - 1) if trades else (NO_TRADE, NO_TRADE)
     return (
-        f'{{"e":"kline","E":{event_ms},"s":"{symbol}","k":{{"t":{open_ms},"T":{close_ms},"s":"{symbol}"'
-        f',"i":"{interval}","f":{first},"L":{last},"o":"{opened}","c":"{close}","h":"{high}","l":"{low}"'
-        f',"v":"{volume}","n":{trades},"x":{"true" if is_final else "false"},"q":"{quote}","V":"{taker_base}"'
-        f',"Q":"{taker_quote}","B":"{ignored}"}}}}'
+        f'{{"e":"kline","E":{event_ms},"s":"{symbol}","k":{{"t":{row.open_ms},"T":{row.close_ms},"s":"{symbol}"'
+        f',"i":"{interval}","f":{first},"L":{last},"o":"{row.open:.8f}","c":"{row.close:.8f}","h":"{row.high:.8f}"'
+        f',"l":"{row.low:.8f}","v":"{row.volume:.8f}","n":{trades},"x":{"true" if is_final else "false"}'
+        f',"q":"{_known(row.quote_volume):.8f}","V":"{_known(row.taker_base):.8f}"'
+        f',"Q":"{_known(row.taker_quote):.8f}","B":"0"}}}}'
     )
+
+
+def _known(figure: float) -> float:
+    return 0.0 if isnan(figure) else figure
 
 
 def shutdown_event(event_ms: int) -> str:
@@ -47,9 +58,10 @@ def shutdown_event(event_ms: int) -> str:
 
 @dataclass(frozen=True)
 class Event:
-    """What is said on one stream, `delay` wall seconds late; `form` makes a frame of its text."""
+    """What is said on the stream of one symbol, `delay` wall seconds late; `form` makes a frame of its text."""
 
     stream: str
+    symbol: str
     data: str
     delay: float = 0.0
     form: Callable[[str], bytes] = text_frame

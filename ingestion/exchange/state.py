@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
+from ingestion.exchange.audience import Audience, StreamLimits
 from ingestion.exchange.clock import ExchangeClock
 from ingestion.exchange.faults import Faults
 from ingestion.exchange.limits import Limits
@@ -19,6 +20,8 @@ class Exchange:
     clock: ExchangeClock
     limits: Limits = field(default_factory=Limits)
     futures_limits: Limits = field(default_factory=lambda: Limits(2400))
+    stream_limits: StreamLimits = field(default_factory=StreamLimits)
+    audience: Audience = field(default_factory=Audience)
     faults: Faults = field(default_factory=Faults)
     log: RequestLog = field(default_factory=RequestLog)
     latency: float = 0.0
