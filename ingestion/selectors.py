@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import numpy as np
 from django.conf import settings
 from django.db import connection
 
@@ -12,6 +13,8 @@ from alphapulse_site.clock import is_recording
 from ingestion.candles import to_datetime, to_ms
 from ingestion.holes import Hole
 from ingestion.models import Symbol
+from ingestion.revisions import Delisting
+from ingestion.timeframes import IntArray
 
 
 @dataclass(frozen=True)
@@ -125,6 +128,36 @@ def candle_storage() -> str:
     with connection.cursor() as cursor:
         cursor.execute("SELECT obj_description(to_regclass('candles'), 'pg_class')")
         return str(cursor.fetchone()[0]).removeprefix("storage: ")
+
+
+# The absent time of a symbol is an explained gap that says when it was delisted and when we noticed. One that was
+# delisted by hand has none.
+DELISTINGS = """
+SELECT symbol, (evidence ->> 'delisted_at')::timestamptz, (evidence ->> 'noted_at')::timestamptz FROM candle_gaps
+WHERE symbol = ANY(%(symbols)s) AND reason = 'not_listed' AND evidence ? 'delisted_at'
+UNION ALL
+SELECT name, delisted_at, NULL FROM symbols WHERE name = ANY(%(symbols)s) AND delisted_at IS NOT NULL AND NOT EXISTS (
+    SELECT FROM candle_gaps WHERE symbol = name AND reason = 'not_listed'
+        AND (evidence ->> 'delisted_at')::timestamptz = delisted_at)
+ORDER BY 1, 2"""
+
+
+def delistings(symbols: Iterable[str]) -> dict[str, list[Delisting]]:
+    """When each symbol was delisted, in order, for those that ever were; also if they have come back since."""
+    found: dict[str, list[Delisting]] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(DELISTINGS, {"symbols": list(symbols)})
+        for symbol, at, noted_at in cursor.fetchall():
+            found.setdefault(symbol, []).append(Delisting(to_ms(at), noted_at))
+    return found
+
+
+def delisted_at_ms(symbols: Iterable[str]) -> dict[str, IntArray]:
+    """The moments of `delistings`, as first touch wants them."""
+    return {
+        symbol: np.array([delisting.at_ms for delisting in known], dtype=np.int64)
+        for symbol, known in delistings(symbols).items()
+    }
 
 
 # --- feeds ------------------------------------------------------------------------------------------------------------

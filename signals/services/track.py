@@ -9,11 +9,11 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from ingestion.candles import load_candles
-from ingestion.selectors import known_until
-from ingestion.timeframes import Candles
+from ingestion.selectors import delisted_at_ms, known_until
+from ingestion.timeframes import Candles, IntArray
 from signals.bracket import Costs
 from signals.configuration import rules
-from signals.first_touch import FirstTouch, Orders, first_touches
+from signals.first_touch import NEVER, FirstTouch, Orders, first_touches
 from signals.models import Signal, TrackedDecision
 from signals.rows import MIRROR_COLUMNS, OUTCOME_COLUMNS, order_of, set_mirror_outcome, set_outcome, to_ms, to_time
 from signals.selectors import unresolved
@@ -24,15 +24,18 @@ def track(model: type[TrackedDecision], *, until: datetime, symbols: Iterable[st
     """Resolve every open bracket that the candles before `until` decide; returns how many leans ended."""
     ended = 0
     decisions = unresolved(model, until, symbols)
-    known = known_until({decision.symbol for decision in decisions}, to_ms(until))
+    symbols_open = {decision.symbol for decision in decisions}
+    known, delisted = known_until(symbols_open, to_ms(until)), delisted_at_ms(symbols_open)
     for symbol, group in groupby(decisions, key=lambda decision: decision.symbol):
-        ended += _track_symbol(model, list(group), known[symbol])
+        ended += _track_symbol(model, list(group), known[symbol], delisted.get(symbol, NEVER))
     if model is Signal:
         close_positions()
     return ended
 
 
-def _track_symbol(model: type[TrackedDecision], decisions: list[TrackedDecision], known_ms: int) -> int:
+def _track_symbol(
+    model: type[TrackedDecision], decisions: list[TrackedDecision], known_ms: int, delisted_ms: IntArray
+) -> int:
     start_ms = min(to_ms(decision.opened_at) for decision in decisions)
     minutes = load_candles(decisions[0].symbol, start_ms, known_ms)
     checked = sorted(decision.pk for decision in decisions)
@@ -40,19 +43,25 @@ def _track_symbol(model: type[TrackedDecision], decisions: list[TrackedDecision]
         # Polls that know different minutes end different brackets first; locked in one order they cannot deadlock.
         held = model._default_manager.select_for_update(no_key=True).filter(pk__in=checked)
         list(held.order_by("pk").values_list("pk"))
-        ended = _follow(model, decisions, minutes, known_ms)
+        ended = _follow(model, decisions, minutes, known_ms, delisted_ms)
         model._default_manager.filter(pk__in=checked, checked_until__lt=to_time(known_ms)).update(
             checked_until=to_time(known_ms)
         )
     return ended
 
 
-def _follow(model: type[TrackedDecision], decisions: list[TrackedDecision], minutes: Candles, known_ms: int) -> int:
+def _follow(
+    model: type[TrackedDecision],
+    decisions: list[TrackedDecision],
+    minutes: Candles,
+    known_ms: int,
+    delisted_ms: IntArray = NEVER,
+) -> int:
     """Record what has ended by now of each bracket and its mirror; how many leans ended by our hand."""
     costs, target_r = rules().costs, rules().bracket.target_r
     orders = Orders.of([order_of(decision) for decision in decisions])
     mirrored = orders.mirrored(np.array([decision.reference_price for decision in decisions]), target_r)
-    leans, mirrors = (first_touches(each, minutes, known_ms, costs) for each in (orders, mirrored))
+    leans, mirrors = (first_touches(each, minutes, known_ms, costs, delisted_ms) for each in (orders, mirrored))
     return sum(
         _record(model, decision, leans.at(row), mirrors.at(row), minutes) for row, decision in enumerate(decisions)
     )
