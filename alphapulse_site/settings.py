@@ -51,6 +51,19 @@ ALPHAPULSE_FEED_REQUESTS = environment.whole_number("ALPHAPULSE_FEED_REQUESTS", 
 # How far back a new series starts. Decisions look back 26 hours, and readings fetched late are seen by none before.
 ALPHAPULSE_FEED_HISTORY_DAYS = environment.whole_number("ALPHAPULSE_FEED_HISTORY_DAYS", 2, minimum=2, maximum=365)
 
+# --- the stream -------------------------------------------------------------------------------------------------------
+# Wall seconds without a frame of the market after which a connection counts as dead.
+ALPHAPULSE_STREAM_SILENCE = environment.number("ALPHAPULSE_STREAM_SILENCE", 30.0, minimum=0.5, maximum=600.0)
+# Seconds of the market after a close in which a candle may still come before it is asked for over REST.
+ALPHAPULSE_STREAM_CLOSE_OUT = environment.number("ALPHAPULSE_STREAM_CLOSE_OUT", 8.0, minimum=1.0, maximum=50.0)
+ALPHAPULSE_STREAMS_A_CONNECTION = environment.whole_number(
+    "ALPHAPULSE_STREAMS_A_CONNECTION", 1024, minimum=1, maximum=1024
+)
+# Binance cuts a connection after 24 hours; another one takes over before that.
+ALPHAPULSE_STREAM_RENEW_HOURS = environment.number("ALPHAPULSE_STREAM_RENEW_HOURS", 23.0, minimum=0.0001, maximum=23.9)
+# Candles that wait for the database, of some 300 bytes each, before reading stops.
+ALPHAPULSE_STREAM_QUEUE = environment.whole_number("ALPHAPULSE_STREAM_QUEUE", 20_000, minimum=10, maximum=1_000_000)
+
 # --- which symbols are scanned ----------------------------------------------------------------------------------------
 # Those priced in this asset, of enough turnover in 24 hours (in that asset), and of them the ones with most.
 ALPHAPULSE_QUOTE_ASSET = environment.text("ALPHAPULSE_QUOTE_ASSET", "USDT")

@@ -1,0 +1,29 @@
+"""The lock of the stream, held by a database session that PostgreSQL ends as soon as its owner is silent."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import connection
+
+from alphapulse_site.jobs import advisory_lock
+
+LOCK = "stream"
+# With the seconds between two tries of the one that stands by: another process works within 15 seconds.
+LEASE_SECONDS = 12
+
+# A process that hangs or a host that froze never closes its session. Idle, it is ended by the first two; waiting for
+# an answer to be taken or for data to come over a dead network, by TCP. On a local socket the last four do nothing.
+KEEP_SHORT = f"""
+SET idle_session_timeout = '{LEASE_SECONDS}s'; SET idle_in_transaction_session_timeout = '{LEASE_SECONDS}s';
+SET tcp_keepalives_idle = 4; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 4;
+SET tcp_user_timeout = {LEASE_SECONDS * 1000}"""
+
+
+@contextmanager
+def lease() -> Iterator[bool]:
+    """True inside the block if the lock is ours. It stays so while this session asks something every few seconds."""
+    with advisory_lock(LOCK) as is_ours:
+        if is_ours:
+            with connection.cursor() as cursor:
+                cursor.execute(KEEP_SHORT)
+        yield is_ours
