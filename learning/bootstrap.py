@@ -15,7 +15,7 @@ from alphapulse_site.models import JobRun
 from ingestion.candles import load_many
 from ingestion.models import MarketFeed
 from ingestion.partitions import ensure_partitions
-from ingestion.selectors import active_symbols
+from ingestion.selectors import active_symbols, delisted_at_ms
 from ingestion.timeframes import Timeframe
 from learning import ledger
 from learning.calendar import DueJob
@@ -76,6 +76,7 @@ def bootstrap(
         last_close_ms=to_ms(now) // timeframe.ms * timeframe.ms,
         progress=progress,
         given=given_by(all_readings((*READ_BACK, EXTERNAL))),
+        delisted_ms=delisted_at_ms(minutes),
     )
     with transaction.atomic():
         return _store(replayed, school, timeframe)
@@ -89,7 +90,7 @@ def _store(replayed: Replayed, school: School, timeframe: Timeframe) -> Bootstra
     copy_rows(MarketFeed, _mood_rows(replayed, timeframe))
     copy_rows(ScanClose, (_close_row(decided, timeframe, replayed) for decided in closes))
     scans = copy_rows(ScanHistory, (row for decided in closes for row in _scan_rows(decided, timeframe)))
-    tracked = list(_tracked(closes, timeframe, replayed.walk.known_until_ms))
+    tracked = list(_tracked(closes, timeframe, replayed.walk.known.until_ms))
     signals = copy_rows(Signal, [row for row in tracked if isinstance(row, Signal)])
     shadows = copy_rows(RejectedSignal, [row for row in tracked if isinstance(row, RejectedSignal)])
     events = _store_lessons(school, timeframe)

@@ -11,6 +11,7 @@ import numpy as np
 from alphapulse_site.clock import market_now
 from ingestion.candles import load_many
 from ingestion.timeframes import FloatArray, IntArray, Timeframe
+from learning.follow import Known
 from learning.selectors import version_of, versions_of_other_heads
 from learning.walk import NEVER_MS, Decided, Given, Seen, Walk, look_over, walk_over
 from signals.configuration import rules, scan_timeframe
@@ -109,7 +110,7 @@ def _certify(rows: list[ScanClose], timeframe: Timeframe, progress: Callable[[st
     seen = look_over(minutes, timeframe, to_ms(first), to_ms(last), HEADS, rules(), given=given)
     certificate = Certificate(moods=int((seen.mood_ms >= to_ms(first)).sum()))
     certificate.differences += feed_differences(seen, given, to_ms(first))
-    walk = Walk(minutes, timeframe, rules(), known_ms, past=past_signals(timeframe, first, rules().gates))
+    walk = Walk(minutes, timeframe, rules(), Known(known_ms), past=past_signals(timeframe, first, rules().gates))
     teacher = Stored(_versions(rows))
     expected = {to_ms(row.close_time) for row in rows}
     for decided in walk_over(seen, walk, teacher):

@@ -1,13 +1,13 @@
 """What became of every lean of a history: both sides' first touch, from the same function as live. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from ingestion.timeframes import Candles, IntArray, Timeframe
 from signals.bracket import place
-from signals.first_touch import OPEN, FirstTouch, Order, Orders, Touches, first_touches
+from signals.first_touch import NEVER, OPEN, FirstTouch, Order, Orders, Touches, first_touches
 from signals.scan import Judged, Results, Rules
 
 
@@ -43,18 +43,29 @@ class Ends:
         return Results(exit_ms=np.where(self.touch.outcome == OPEN, 0, self.touch.exit_ms), net_r=self.touch.net_r)
 
 
-def follow(
-    judged: Judged, minutes: Mapping[str, Candles], known_until_ms: int, timeframe: Timeframe, rules: Rules
-) -> Ends:
-    """Follow every lean through its symbol's 1m candles, known to be complete before `known_until_ms`."""
+@dataclass(frozen=True)
+class Known:
+    """How far a market is known when brackets are followed: complete before `until_ms`, some symbols less far.
+
+    `delisted_ms`: when each symbol was delisted, ascending, for those that ever were.
+    """
+
+    until_ms: int
+    less_far: Mapping[str, int] = field(default_factory=dict)
+    delisted_ms: Mapping[str, IntArray] = field(default_factory=dict)
+
+
+def follow(judged: Judged, minutes: Mapping[str, Candles], known: Known, timeframe: Timeframe, rules: Rules) -> Ends:
+    """Follow every lean through its symbol's 1m candles, as far as they are known."""
     ends = Ends(orders_of(judged, timeframe, rules), Touches.all_open(len(judged)), Touches.all_open(len(judged)))
     mirrored = ends.orders.mirrored(judged.reference, rules.bracket.target_r)
     leans = np.flatnonzero(judged.lean)
     symbols, owner = np.unique(judged.symbol[leans], return_inverse=True)
     for place_, symbol in enumerate(symbols.tolist()):
         rows = leans[owner == place_]
+        until_ms, delisted_ms = known.less_far.get(symbol, known.until_ms), known.delisted_ms.get(symbol, NEVER)
         for orders, touches in ((ends.orders, ends.touch), (mirrored, ends.mirror)):
-            touches.put(rows, first_touches(orders.take(rows), minutes[symbol], known_until_ms, rules.costs))
+            touches.put(rows, first_touches(orders.take(rows), minutes[symbol], until_ms, rules.costs, delisted_ms))
     return ends
 
 

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from ingestion.timeframes import MINUTE_MS, BoolArray, Candles, FloatArray, IntArray, Timeframe
 from learning.calendar import DAY_MS
-from learning.follow import follow
+from learning.follow import Known, follow
 from learning.labels import uniqueness_within
 from learning.walk import Seen, look_over
 from signals.columns import Rows
@@ -111,7 +111,7 @@ def labelled_bars(
 ) -> Bars:
     """Follow the long and the short bracket of every look, whatever anybody leans to."""
     judged = judge(looks, Weights.at_birth(tuple(head.name for head in heads)), Thresholds(), rules)
-    ends = follow(replace(judged, lean=np.ones(len(looks), np.int8)), minutes, known_until_ms, timeframe, rules)
+    ends = follow(replace(judged, lean=np.ones(len(looks), np.int8)), minutes, Known(known_until_ms), timeframe, rules)
     long, short = ends.touch, ends.mirror
     # Those that resolved before the time limit are mostly losses: a bar counts once its whole limit lies behind.
     matured = ends.orders.expires_ms <= known_until_ms

@@ -219,7 +219,10 @@ def _label(decision: TrackedDecision, scan: ScanHistory, spans: dict[str, IntArr
         side=decision.direction,
         is_signal=isinstance(decision, Signal),
         is_eligible=bool(scan.passed[0] and has_quorum(np.array([scan.directions], dtype=np.int8), rules.gates)),
-        is_void=void or decision.missing_minutes > 0 or decision.mirror_missing_minutes > 0,
+        is_void=void
+        or decision.mirror_outcome == "void"
+        or decision.missing_minutes > 0
+        or decision.mirror_missing_minutes > 0,
         evidence=tuple(votes.tolist()),
         win_probability=decision.win_probability,
         expected_r=decision.expected_r,

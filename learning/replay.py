@@ -4,13 +4,15 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from ingestion.timeframes import MINUTE_MS, Candles, Timeframe
+from ingestion.timeframes import MINUTE_MS, Candles, IntArray, Timeframe
 from learning.calendar import DAY_MS
 from learning.evaluation import Estimate, mean_by_day, wilson
+from learning.follow import Known
 from learning.labels import NEUTRAL_R
 from learning.walk import Decided, Given, Seen, Teacher, Walk, look_over, walk_over
 from signals.digests import decisions_digest
@@ -39,6 +41,7 @@ def replay(
     last_close_ms: int,
     progress: Callable[[str, float], None] = lambda step, share: None,
     given: Given = Given(),  # noqa: B008 - frozen
+    delisted_ms: Mapping[str, IntArray] = MappingProxyType({}),
 ) -> Replayed:
     """Look at everything, then decide close after close; `progress` gets the step's name and the share done."""
     began = time.process_time()
@@ -54,7 +57,7 @@ def replay(
         given,
     )
     known_until_ms = max(int(candles.open_ms[-1]) for candles in minutes.values() if len(candles)) + MINUTE_MS
-    walk = Walk(minutes, timeframe, rules, known_until_ms)
+    walk = Walk(minutes, timeframe, rules, Known(known_until_ms, delisted_ms=delisted_ms))
     span = max(last_close_ms - first_close_ms, 1)
     for decided in walk_over(seen, walk, teacher):
         progress("decide", (decided.close_ms - first_close_ms) / span)
@@ -147,7 +150,7 @@ def report(replayed: Replayed) -> dict[str, Any]:
 def _overdue(walk: Walk) -> int:
     """Leans whose time limit lies inside the history and that have no outcome: there must be none."""
     followed = (lean for decided in walk.closes for lean in decided.followed if lean is not None)
-    return sum(lean.touch is None and lean.order.expires_ms <= walk.known_until_ms for lean in followed)
+    return sum(lean.touch is None and lean.order.expires_ms <= walk.known.until_ms for lean in followed)
 
 
 def _missing(candles: Candles) -> int:

@@ -12,7 +12,7 @@ import numpy as np
 
 from ingestion.timeframes import Candles, FloatArray, IntArray, Timeframe
 from learning.calendar import DAY_MS
-from learning.follow import Ends, Followed, follow
+from learning.follow import Ends, Followed, Known, follow
 from learning.labels import Label, uniqueness_within
 from signals import mood_feed
 from signals.alt_season import seasons
@@ -20,6 +20,7 @@ from signals.columns import runs
 from signals.consensus import evidence
 from signals.derivatives import Stored, symbol_feeds
 from signals.feeds import Feed, Readings
+from signals.first_touch import FirstTouch
 from signals.gates import PastSignal, has_quorum
 from signals.heads.base import Head
 from signals.scan import Decisions, Looks, Rules, decide, judge, look, serial_order, signal_at
@@ -82,7 +83,7 @@ class Walk:
     minutes: Mapping[str, Candles]
     timeframe: Timeframe
     rules: Rules
-    known_until_ms: int
+    known: Known
     past: list[PastSignal] = field(default_factory=list)
     closes: list[Decided] = field(default_factory=list)
     _labelled: int = 0
@@ -93,7 +94,7 @@ class Walk:
         """Decide closes in order, all under one version, and follow their leans to the end of the history."""
         weights, thresholds = version.weights, version.thresholds
         judged = judge(looks, weights, thresholds, self.rules)
-        ends = follow(judged, self.minutes, self.known_until_ms, self.timeframe, self.rules)
+        ends = follow(judged, self.minutes, self.known, self.timeframe, self.rules)
         self._forget(int(looks.close_ms[0]))
         decisions = decide(judged, self.past, weights, thresholds, self.rules, ends.results)
         ends = ends.take(serial_order(judged))
@@ -153,13 +154,15 @@ class Walk:
             is_eligible=bool(
                 decisions.passed[row, 0] and has_quorum(decisions.direction[row : row + 1], self.rules.gates)
             ),
-            is_void=void or followed.touch.missing_minutes > 0 or followed.mirror.missing_minutes > 0,
+            is_void=any(
+                side.outcome == "void" or side.missing_minutes > 0 for side in (followed.touch, followed.mirror)
+            ),
             evidence=tuple(votes.tolist()),
             win_probability=float(decisions.win_probability[row]),
             expected_r=float(decisions.expected_r[row]),
             cost_r=float(self.rules.costs.round_trip * decisions.reference[row] / decisions.risk[row]),
-            net_r=None if void else followed.touch.net_r,
-            mirror_net_r=None if void else followed.mirror.net_r,
+            net_r=_result(followed.touch),
+            mirror_net_r=_result(followed.mirror),
             uniqueness=1.0 if void else uniqueness_within(decided.close_ms, end_ms, *spans[symbol]),
             weight_version=decided.version.weight_version,
         )
@@ -167,6 +170,10 @@ class Walk:
 
 def _is_void(followed: Followed) -> bool:
     return followed.touch is not None and followed.touch.outcome == "void"
+
+
+def _result(touch: FirstTouch) -> float | None:
+    return None if touch.outcome == "void" else touch.net_r
 
 
 @dataclass(frozen=True)
@@ -208,17 +215,20 @@ def look_over(
 ) -> Seen:
     """Look at every ready close of every symbol. The mood starts with the history, also when looking starts later.
 
-    A mood that is given is made again close by close, with the given ones as its past.
+    A mood that is given is what the heads see. It is made again too, for the closes that are asked for.
     """
+    stored = given.mood
     found = {
-        symbol: list(segments(candles, timeframe, int(candles.open_ms[0]), last_close_ms))
+        symbol: list(segments(candles, timeframe, first_close_ms if stored else int(candles.open_ms[0]), last_close_ms))
         for symbol, candles in sorted(minutes.items())
         if len(candles)
     }
-    mood_ms, mood = mood_feed.mood_over(found) if given.mood is None else mood_feed.mood_again(found, *given.mood)
+    mood_ms, mood = (
+        mood_feed.mood_again(found, *stored, first_close_ms, last_close_ms) if stored else mood_feed.mood_over(found)
+    )
     season = seasons(minutes, mood_ms)
-    known = Feed(mood_ms, mood_ms, season) if given.mood is None else given.season
-    feeds = mood_feed.feeds(mood_ms, mood) | mood_feed.external(given.external)
+    known = given.season if stored else Feed(mood_ms, mood_ms, season)
+    feeds = mood_feed.feeds(*(stored or (mood_ms, mood))) | mood_feed.external(given.external)
     parts = []
     for symbol, segments_found in found.items():
         parts.append(look(symbol, segments_found, feeds, heads, rules, symbol_feeds([symbol], given.readings, known)))

@@ -56,11 +56,13 @@ def mood_over(found: Found) -> tuple[IntArray, FloatArray]:
     return mood.mood_series({symbol: symbol_rows(parts) for symbol, parts in found.items() if parts})
 
 
-def mood_again(found: Found, stored_ms: IntArray, stored: FloatArray) -> tuple[IntArray, FloatArray]:
-    """The mood at every stored close that the history still has bars for, made with the stored rows as its past."""
+def mood_again(
+    found: Found, stored_ms: IntArray, stored: FloatArray, first_ms: int, last_ms: int
+) -> tuple[IntArray, FloatArray]:
+    """The mood at every stored close of [first, last] that the history still has bars for, with the stored as past."""
     per_symbol = {symbol: symbol_rows(parts) for symbol, parts in sorted(found.items()) if parts}
     closes, rows = [], []
-    for close_ms in stored_ms.tolist():
+    for close_ms in stored_ms[(stored_ms >= first_ms) & (stored_ms <= last_ms)].tolist():
         ready = {symbol: _row_at(*figures, close_ms) for symbol, figures in per_symbol.items()}
         present = {symbol: figures for symbol, figures in ready.items() if len(figures.rows)}
         if present:
