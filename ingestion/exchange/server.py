@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from ingestion.exchange import control, front, futures, rest, streams
+from ingestion.exchange import control, downloads, front, futures, rest, streams
 from ingestion.exchange.state import EXCHANGE, Exchange
 
 # Handlers that do not end by themselves (a time-out on command, a websocket) are cut off after this many seconds.
@@ -38,7 +38,7 @@ def make_app(exchange: Exchange) -> web.Application:
     """Spot and futures REST and the websocket streams."""
     app = web.Application()
     app[EXCHANGE] = exchange
-    for part in (front, rest, futures, streams):
+    for part in (front, rest, futures, streams, downloads):
         part.add_to(app)
     return app
 
