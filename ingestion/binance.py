@@ -1,7 +1,6 @@
 """The only door to python-binance: public endpoints of the spot and the futures exchange, one request at a time."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -14,7 +13,7 @@ from django.utils import timezone
 
 from ingestion.budget import FUTURES_WEIGHT, SPOT_WEIGHT, learn_limit
 from ingestion.feeds import PREMIUM, FeedSource
-from ingestion.rest import Answer, Clock, Cost, MalformedAnswerError, ask
+from ingestion.rest import Answer, Clock, Cost, MalformedAnswerError, Spent, ask
 
 # The client wants an event loop for websockets, which are not its business here, and would leave one open a thread.
 NO_LOOP = object()
@@ -36,14 +35,6 @@ class _PublicClient(Client):
     def _handle_response(response: requests.Response) -> requests.Response:
         """The library's own reading hides headers, and breaks on an error that is JSON and no object."""
         return response
-
-
-@dataclass
-class Spent:
-    """What went through a door: requests that were sent, and their weight."""
-
-    requests: int = 0
-    weight: int = 0
 
 
 class _Door:

@@ -1,185 +1,238 @@
-"""Missing minutes: found on the clock grid, filled from the recording if it has them, else explained with evidence."""
+"""The gap keeper: looks for missing minutes, brings in what the exchange has of them, explains or notes the rest."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
 
-from django.conf import settings
-from django.db import connection, transaction
+from django.db import connection
 from django.db.models import F
 from django.utils import timezone
 
 from alphapulse_site.clock import is_recording, market_now
-from ingestion.candles import store_candles, to_datetime, to_ms
-from ingestion.csv_format import candle_files, load_recording, symbol_of
-from ingestion.holes import Explanation, Hole, neighbours, split_by_reason
-from ingestion.models import BackfillRun, CandleGap, CandleSource, Symbol
+from alphapulse_site.jobs import advisory_lock
+from ingestion import market_clock
+from ingestion.archive import archive_of_settings
+from ingestion.backfill import LONGEST_WAIT, Backfill, Door, end_broken_off_runs
+from ingestion.candles import to_datetime, to_ms
+from ingestion.explaining import Explaining
+from ingestion.gap_records import EXPLAINED, cut_filled_gaps, note_filling, record_explanations
+from ingestion.holes import Hole
+from ingestion.models import CandleGap, Symbol
+from ingestion.rest import ExchangeError
 from ingestion.selectors import unexplained_gaps
-from ingestion.timeframes import Candles
+from ingestion.timeframes import MINUTE_MS
 
-EXPLAINED, FILLING = CandleGap.Status.EXPLAINED, CandleGap.Status.FILLING
+LOCK = "gap keeper"
+# Of the market's time: the stream brings a candle within seconds of its close, so only then is one missing.
+SETTLED_AFTER_MS = 8_000
+# The part of a check's seconds after which it asks for no more pages; the rest is for questions about what is left.
+SHARE_TO_FILL = 0.8
+# Explained gaps are asked for again this long after the last time, so many a check.
+RECHECK_AFTER, RECHECKS = timedelta(days=7), 5
+# A candle that comes in late, for a minute that is explained already, comes within this time.
+LATE_CANDLES = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
 class GapCheck:
-    """What one gap check did: candles filled in, minutes explained, minutes that are still open."""
+    """What one gap check did: candles filled in, minutes explained, minutes that are still open.
+
+    `is_unfinished`: its time was up before everything had been asked for. `error`: why it could do no more.
+    """
 
     filled: int = 0
     explained: int = 0
     open: int = 0
+    requests: int = 0
+    weight: int = 0
+    is_unfinished: bool = False
+    error: str = ""
+    reasons: Mapping[str, int] = field(default_factory=dict)
+
+    def figures(self) -> dict[str, Any]:
+        """For the sign of life."""
+        names = ("filled", "explained", "open", "requests", "weight")
+        return {name: getattr(self, name) for name in names} | ({"error": self.error} if self.error else {})
 
 
-def check_gaps() -> GapCheck:
-    """Look for holes up to the market clock and settle them. What nobody can fill or explain yet stays as filling."""
-    until = market_now()
-    if until is None:
-        return GapCheck()
-    listed = dict(Symbol.objects.values_list("name", "listed_at"))
-    holes = unexplained_gaps(listed, 0, to_ms(until))
-    done = settle_from_recording(holes, settings.ALPHAPULSE_RECORDING) if holes and is_recording() else GapCheck()
-    if done.filled or done.explained:
-        holes = unexplained_gaps(listed, 0, to_ms(until))
-    note_filling(holes)
-    first_hole = {hole.symbol: hole.start_ms for hole in reversed(holes)}
-    for name, listed_at in listed.items():
-        # Not if an import has just moved the listing back: then there is older history to look at first.
-        unchanged = Symbol.objects.filter(name=name, listed_at=listed_at)
-        unchanged.update(complete_until=to_datetime(first_hole.get(name, to_ms(until))))
-    return replace(done, open=sum(hole.minutes for hole in holes))
+@dataclass(frozen=True)
+class Scope:
+    """Which holes are looked at: of these symbols (None: of all), of the minutes [since_ms, until_ms)."""
+
+    symbols: tuple[str, ...] | None = None
+    since_ms: int = 0
+    until_ms: int | None = None
 
 
-def settle_from_recording(holes: list[Hole], recording: Path) -> GapCheck:
-    """Fill holes with the recording's candles; what it has no candle for is explained by that."""
-    minutes = _recorded(holes, recording)
-    filled = _fill(holes, minutes)
-    left = unexplained_gaps({hole.symbol for hole in holes}, _first(holes), _last(holes))
-    spans = {symbol: (_first(holes), _last(holes)) for symbol in Symbol.objects.values_list("name", flat=True)}
-    explanations = [
-        Explanation(hole, reason, {"recording": recording.name} | neighbours(minutes.get(hole.symbol), hole))
-        for hole, reason in split_by_reason(left, spans)
-    ]
-    return GapCheck(filled=filled, explained=record_explanations(explanations))
+EVERYTHING = Scope()
 
 
-def _recorded(holes: list[Hole], recording: Path) -> dict[str, Candles]:
-    there = {symbol_of(path) for path in candle_files([recording])}
-    wanted = sorted({hole.symbol for hole in holes} & there)
-    return load_recording(recording, symbols=wanted) if wanted else {}
+def check_gaps(
+    *,
+    door: Door | None = None,
+    seconds: float | None = 50.0,
+    scope: Scope = EVERYTHING,
+    progress: Callable[[int], None] = lambda candles: None,
+) -> GapCheck:
+    """Fill or explain every minute missing up to the exchange's time, for about so many seconds (None: to the end).
+
+    Safe to run twice. Beside another check it does nothing and says what is open. `progress` hears of the candles
+    that have come so far.
+    """
+    with advisory_lock(LOCK) as is_ours, ExitStack() as stack:
+        if not is_ours:
+            return GapCheck(open=open_minutes(), error="another process is at it")
+        opened = stack.enter_context(_spot_door() if door is None else nullcontext(door))
+        return _Check(opened, seconds, scope, progress).run(stack)
 
 
-def _fill(holes: list[Hole], minutes: Mapping[str, Candles]) -> int:
-    """Store the recording's candles of each hole; how many were new."""
-    filled = 0
-    for hole in holes:
-        found = minutes[hole.symbol].between(hole.start_ms, hole.end_ms) if hole.symbol in minutes else None
-        if not found:
-            continue
-        started = timezone.now()
-        with transaction.atomic():
-            report = store_candles({hole.symbol: found}, source=CandleSource.IMPORT)
-            BackfillRun.objects.create(
-                symbol=hole.symbol,
-                start=to_datetime(hole.start_ms),
-                end=to_datetime(hole.end_ms),
-                status=BackfillRun.Status.DONE,
-                candles=report.inserted,
-                started_at=started,
-                finished_at=timezone.now(),
-            )
-        filled += report.inserted
-    return filled
+def open_minutes(scope: Scope = EVERYTHING) -> int:
+    """How many minutes of the scope are neither a candle nor explained, as far as can be said without the exchange."""
+    until_ms = _settled_without_exchange()
+    return 0 if until_ms is None else sum(hole.minutes for hole in _holes(scope, until_ms))
 
 
-def _first(holes: list[Hole]) -> int:
-    return min(hole.start_ms for hole in holes)
+def _spot_door() -> AbstractContextManager[Door]:
+    # Half a second and 25 MB, which only a process that fills gaps should pay.
+    from ingestion.binance import SpotDoor
+
+    return SpotDoor()
 
 
-def _last(holes: list[Hole]) -> int:
-    return max(hole.end_ms for hole in holes)
+def _settled_without_exchange() -> int | None:
+    """Up to when minutes are missing at most, told without the exchange; None before there is a market."""
+    now = market_now() if is_recording() else timezone.now() - timedelta(milliseconds=SETTLED_AFTER_MS)
+    return None if now is None else _minute(to_ms(now))
 
 
-# --- on record --------------------------------------------------------------------------------------------------------
+def _minute(ms: int) -> int:
+    return ms // MINUTE_MS * MINUTE_MS
 
 
-def record_explanations(explanations: Iterable[Explanation]) -> int:
-    """Write explained gaps, longer where one goes on from the one before; how many minutes were explained."""
-    minutes = 0
-    with transaction.atomic():
-        for explanation in explanations:
-            if not _lengthen(explanation):
-                _write(explanation)
-            minutes += explanation.hole.minutes
-    return minutes
+def _holes(scope: Scope, until_ms: int) -> list[Hole]:
+    names = scope.symbols if scope.symbols is not None else Symbol.objects.values_list("name", flat=True)
+    until_ms = until_ms if scope.until_ms is None else min(until_ms, scope.until_ms)
+    return unexplained_gaps(names, scope.since_ms, until_ms) if scope.since_ms < until_ms else []
 
 
-def _lengthen(explanation: Explanation) -> bool:
-    """Move the end of the gap that ends where this one begins; False if there is none with the same reason."""
-    start, end = to_datetime(explanation.hole.start_ms), to_datetime(explanation.hole.end_ms)
-    same = CandleGap.objects.filter(symbol=explanation.hole.symbol, status=EXPLAINED, reason=explanation.reason)
-    row = same.select_for_update().filter(end=start).first()
-    if row is None:
-        return False
-    evidence = row.evidence | {"after": explanation.evidence.get("after")}
-    same.filter(pk=row.pk).update(end=end, evidence=evidence, checks=F("checks") + 1, last_checked=timezone.now())
-    return True
+class _Check:
+    """One check, by the holder of the lock."""
 
+    def __init__(self, door: Door, seconds: float | None, scope: Scope, progress: Callable[[int], None]) -> None:
+        began, lasts = time.monotonic(), float("inf") if seconds is None else seconds
+        self._door, self._scope, self._progress = door, scope, progress
+        self._fill_ends, self._ends = began + SHARE_TO_FILL * lasts, began + lasts
+        self._door.patience = min(LONGEST_WAIT, lasts)
+        self._listed = dict(Symbol.objects.values_list("name", "listed_at"))
+        self._reasons: Counter[str] = Counter()
 
-def _write(explanation: Explanation) -> None:
-    """One explained gap; in place of the row that said it was being filled, if there is one."""
-    now = timezone.now()
-    row = CandleGap(
-        symbol=explanation.hole.symbol,
-        start=to_datetime(explanation.hole.start_ms),
-        end=to_datetime(explanation.hole.end_ms),
-        status=EXPLAINED,
-        reason=explanation.reason,
-        evidence=explanation.evidence,
-        checks=1,
-        first_seen=now,
-        last_checked=now,
-    )
-    CandleGap.objects.bulk_create(
-        [row],
-        update_conflicts=True,
-        unique_fields=["symbol", "start"],
-        update_fields=["end", "status", "reason", "evidence", "last_checked"],
-    )
+    def run(self, stack: ExitStack) -> GapCheck:
+        end_broken_off_runs()
+        try:
+            now_ms = self._door.server_time_ms()
+        except ExchangeError as error:
+            return self._without_exchange(str(error))
+        settled_ms = _minute(now_ms - SETTLED_AFTER_MS)
+        run = self._backfill(settled_ms, stack)
+        holes = _holes(self._scope, settled_ms)
+        self._note(holes, is_new_look=True)
+        run.fill(holes)
+        left = _holes(self._scope, settled_ms) if run.candles else holes
+        stopped = self._explain(run, left) or run.error
+        if self._reasons:
+            left = _holes(self._scope, settled_ms)
+        mended = 0 if stopped else self._recheck(settled_ms)
+        self._settle(left, settled_ms)
+        market_clock.advance(to_datetime(_minute(now_ms)))
+        return self._report(left, filled=run.candles + mended, is_unfinished=run.is_unfinished, error=stopped)
 
+    def _without_exchange(self, error: str) -> GapCheck:
+        until_ms = _settled_without_exchange()
+        if until_ms is None:
+            return self._report([], error=error)
+        left = _holes(self._scope, until_ms)
+        self._note(left, is_new_look=True)
+        self._settle(left, until_ms)
+        return self._report(left, error=error)
 
-def note_filling(holes: Iterable[Hole]) -> None:
-    """Make these holes the gaps that are being filled, and count this look at each of them."""
-    now = timezone.now()
-    rows = [
-        CandleGap(
-            symbol=hole.symbol,
-            start=to_datetime(hole.start_ms),
-            end=to_datetime(hole.end_ms),
-            status=FILLING,
-            first_seen=now,
-            last_checked=now,
+    def _backfill(self, until_ms: int, stack: ExitStack) -> Backfill:
+        archive = archive_of_settings()
+        return Backfill(
+            self._door,
+            until_ms=until_ms,
+            ends=self._fill_ends,
+            archive=None if archive is None else stack.enter_context(archive),
+            progress=self._progress,
         )
-        for hole in holes
-    ]
-    with transaction.atomic():
-        CandleGap.objects.bulk_create(
-            rows,
-            update_conflicts=True,
-            unique_fields=["symbol", "start"],
-            update_fields=["end", "status", "reason", "last_checked"],
+
+    def _explain(self, run: Backfill, left: list[Hole]) -> str:
+        """Put on record what is proven; returns why no more could be asked, if so."""
+        explaining = Explaining(run, left, ends=self._ends)
+        found = list(explaining.explanations())
+        record_explanations(found)
+        for explanation in found:
+            self._reasons[explanation.reason.value] += explanation.hole.minutes
+        return explaining.error
+
+    def _recheck(self, until_ms: int) -> int:
+        """Ask again for a few of the gaps explained long ago, since the exchange mends its history; candles found."""
+        now = timezone.now()
+        old = CandleGap.objects.filter(
+            status=EXPLAINED, last_checked__lt=now - RECHECK_AFTER, symbol__in=Symbol.objects.filter(delisted_at=None)
+        ).order_by("last_checked")[:RECHECKS]
+        gaps = sorted(old, key=lambda gap: (gap.symbol, gap.start)) if time.monotonic() < self._ends else []
+        run = Backfill(self._door, until_ms=until_ms, ends=self._ends)
+        run.fill(Hole(gap.symbol, to_ms(gap.start), to_ms(gap.end)) for gap in gaps)
+        asked = [gap.pk for gap in gaps if gap.symbol in run.heard]
+        CandleGap.objects.filter(pk__in=asked).update(last_checked=now, checks=F("checks") + 1)
+        cut_filled_gaps(now - LATE_CANDLES)
+        return run.candles
+
+    def _note(self, holes: list[Hole], *, is_new_look: bool) -> None:
+        if self._scope == EVERYTHING:
+            note_filling(holes, is_new_look=is_new_look)
+
+    def _settle(self, left: list[Hole], until_ms: int) -> None:
+        """Leave on record what is still missing, and up to where each symbol is complete."""
+        self._note(left, is_new_look=False)
+        if self._scope == EVERYTHING:
+            _move_complete_until(self._listed, left, until_ms)
+
+    def _report(
+        self, left: Iterable[Hole], *, filled: int = 0, is_unfinished: bool = False, error: str = ""
+    ) -> GapCheck:
+        return GapCheck(
+            filled=filled,
+            explained=self._reasons.total(),
+            open=sum(hole.minutes for hole in left),
+            requests=self._door.spent.requests,
+            weight=self._door.spent.weight,
+            is_unfinished=is_unfinished,
+            error=error,
+            reasons=dict(self._reasons),
         )
-        being_filled = CandleGap.objects.filter(status=FILLING)
-        being_filled.exclude(last_checked=now).delete()
-        being_filled.update(checks=F("checks") + 1)
 
 
-FORGET_FILLED = """
-DELETE FROM candle_gaps AS gap WHERE symbol = ANY(%s) AND gap."end" - gap.start = interval '1 minute' * (
-    SELECT count(*) FROM candles
-    WHERE candles.symbol = gap.symbol AND open_time >= gap.start AND open_time < gap."end" AND NOT off_grid)"""
+# Not if an import has just moved the listing back: then there is older history to look at first.
+MOVE_COMPLETE_UNTIL = """
+UPDATE symbols SET complete_until = given.until
+FROM unnest(%s::text[], %s::timestamptz[], %s::timestamptz[]) AS given (name, listed_at, until)
+WHERE symbols.name = given.name AND symbols.listed_at IS NOT DISTINCT FROM given.listed_at
+  AND symbols.complete_until IS DISTINCT FROM given.until"""
 
 
-def forget_filled_gaps(symbols: Iterable[str]) -> int:
-    """Delete gaps all of whose minutes have become candles since; how many."""
+def _move_complete_until(listed: Mapping[str, datetime | None], left: Iterable[Hole], until_ms: int) -> None:
+    """Everything before a symbol's first hole is known from now on."""
+    known = dict.fromkeys(listed, until_ms)
+    for hole in left:
+        known[hole.symbol] = min(known.get(hole.symbol, until_ms), hole.start_ms)
+    names = list(listed)
     with connection.cursor() as cursor:
-        cursor.execute(FORGET_FILLED, [list(symbols)])
-        return int(cursor.rowcount)
+        cursor.execute(
+            MOVE_COMPLETE_UNTIL,
+            [names, [listed[name] for name in names], [to_datetime(known[name]) for name in names]],
+        )

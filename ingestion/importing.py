@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from ingestion.candles import StoreReport, store_candles, to_datetime
 from ingestion.csv_format import BadRow, CandleFile
-from ingestion.gaps import forget_filled_gaps, record_explanations
+from ingestion.gap_records import forget_filled_gaps, record_explanations
 from ingestion.holes import Explanation, Hole, Span, neighbours, split_by_reason
 from ingestion.models import CandleSource, QuarantinedMessage, Symbol
 from ingestion.selectors import unexplained_gaps

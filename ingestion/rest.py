@@ -88,6 +88,14 @@ class Cost:
     most: int
 
 
+@dataclass
+class Spent:
+    """What went through a door: requests that were sent, and their weight."""
+
+    requests: int = 0
+    weight: int = 0
+
+
 def ask(
     host: str, send: Callable[[], requests.Response], clock: Clock, *, cost: Cost | None = None, patience: float = 0.0
 ) -> Answer:

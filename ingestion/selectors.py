@@ -12,7 +12,7 @@ from django.db import connection
 from alphapulse_site.clock import is_recording
 from ingestion.candles import to_datetime, to_ms
 from ingestion.holes import Hole
-from ingestion.models import Symbol
+from ingestion.models import Candle, Symbol
 from ingestion.revisions import Delisting
 from ingestion.timeframes import IntArray
 
@@ -99,6 +99,32 @@ def _with_a_beginning(names: list[str]) -> set[str]:
             [names],
         )
         return {name for (name,) in cursor.fetchall()}
+
+
+SYMBOLS_A_MINUTE = """
+SELECT open_time, count(*) FROM candles
+WHERE symbol = ANY(%s) AND open_time >= %s AND open_time < %s AND NOT off_grid GROUP BY open_time"""
+
+
+def symbols_with_candles(symbols: Iterable[str], start_ms: int, end_ms: int) -> dict[int, int]:
+    """How many of the symbols have a candle, by minute (ms) of [start_ms, end_ms), without those that none has."""
+    with connection.cursor() as cursor:
+        cursor.execute(SYMBOLS_A_MINUTE, [list(symbols), to_datetime(start_ms), to_datetime(end_ms)])
+        return {to_ms(open_time): count for open_time, count in cursor.fetchall()}
+
+
+def candles_around(symbol: str, start_ms: int, end_ms: int) -> dict[str, dict[str, Any] | None]:
+    """The stored candles `before` and `after` [start_ms, end_ms), in words of evidence; None where there is none."""
+    stored = Candle.objects.filter(symbol=symbol, off_grid=False)
+    before = stored.filter(open_time__lt=to_datetime(start_ms)).order_by("-open_time").first()
+    after = stored.filter(open_time__gte=to_datetime(end_ms)).order_by("open_time").first()
+    return {"before": _as_evidence(before), "after": _as_evidence(after)}
+
+
+def _as_evidence(candle: Candle | None) -> dict[str, Any] | None:
+    if candle is None:
+        return None
+    return {"open_time": candle.open_time.isoformat(), "close": candle.close, "volume": candle.volume}
 
 
 def candle_coverage(symbols: Iterable[str] | None = None) -> list[Coverage]:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from celery import shared_task
 
 from alphapulse_site.clock import market_now
+from alphapulse_site.hints import hint
 from alphapulse_site.jobs import beat
 from ingestion import feed_fetch, gaps, partitions
 from ingestion.rest import ExchangeDownError
@@ -14,9 +15,14 @@ MONTHS_AHEAD = timedelta(days=62)
 
 @shared_task(name="ingestion.check_gaps")
 def check_gaps() -> None:
-    """Fill or explain every minute missing up to the market clock. Safe to run twice."""
+    """Fill or explain what is missing up to the exchange's time; send for the next run if seconds are not enough.
+
+    Safe to run twice.
+    """
     done = gaps.check_gaps()
-    beat("gap_backfill", filled=done.filled, explained=done.explained, open=done.open)
+    beat("gap_backfill", **done.figures())
+    if done.is_unfinished:
+        hint("ingestion.check_gaps")
 
 
 @shared_task(name="ingestion.fetch_feeds", autoretry_for=(ExchangeDownError,), retry_backoff=True, max_retries=5)
