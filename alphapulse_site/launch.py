@@ -91,6 +91,7 @@ def _exchange_variables(options: Options) -> dict[str, str]:
     return {
         "ALPHAPULSE_RECORDING": str(options.recording),
         "EXCHANGE_PORT": str(options.exchange_port),
+        "ALPHAPULSE_ARCHIVE": f"{options.places.exchange_url('http', otherwise='')}/data",
         "ALPHAPULSE_SPOT_URL": options.places.exchange_url("http", otherwise=""),
         "ALPHAPULSE_STREAM_URL": options.places.exchange_url("ws", otherwise=""),
     }

@@ -30,10 +30,15 @@ ALPHAPULSE_SLIPPAGE = environment.number("ALPHAPULSE_SLIPPAGE", 0.0002, minimum=
 ALPHAPULSE_WEIGHTS_DEADLINE = environment.whole_number("ALPHAPULSE_WEIGHTS_DEADLINE", 300, minimum=1, maximum=86_400)
 
 # --- the exchange -----------------------------------------------------------------------------------------------------
-ALPHAPULSE_SPOT_URL = environment.web_url("ALPHAPULSE_SPOT_URL", "https://api.binance.com")
-ALPHAPULSE_STREAM_URL = environment.text("ALPHAPULSE_STREAM_URL", "wss://stream.binance.com:9443")
-# Where candle archives lie in the layout of data.binance.vision: a directory or a web address; empty is nowhere.
-ALPHAPULSE_ARCHIVE = environment.text("ALPHAPULSE_ARCHIVE", "")
+# Binance; the local exchange in a data directory that follows a recording.
+ALPHAPULSE_SPOT_URL = environment.web_url("ALPHAPULSE_SPOT_URL", PLACES.exchange_url("http", "https://api.binance.com"))
+ALPHAPULSE_STREAM_URL = environment.text(
+    "ALPHAPULSE_STREAM_URL", PLACES.exchange_url("ws", "wss://stream.binance.com:9443")
+)
+# Root of candle archives in the layout of data.binance.vision: a web address or a directory; `none` is nowhere.
+ALPHAPULSE_ARCHIVE = environment.text(
+    "ALPHAPULSE_ARCHIVE", f"{PLACES.exchange_url('http', 'https://data.binance.vision')}/data"
+).removeprefix("none")
 # A hole longer than this comes from the archive, where there is one.
 ALPHAPULSE_ARCHIVE_AFTER_DAYS = environment.number("ALPHAPULSE_ARCHIVE_AFTER_DAYS", 3.0, minimum=0.0, maximum=3650.0)
 # How much of the exchange's request weight a minute we spend; others may sit behind the same address.

@@ -13,6 +13,13 @@ from types import FrameType
 from alphapulse_site.embedded import Places, running
 
 OWNER = "ALPHAPULSE_TEST_SERVERS"
+# No test depends on the world: whoever wants an exchange starts one.
+OUT_OF_REACH = {
+    "ALPHAPULSE_SPOT_URL": "http://127.0.0.1:9",
+    "ALPHAPULSE_STREAM_URL": "ws://127.0.0.1:9",
+    "ALPHAPULSE_FUTURES_URL": "http://127.0.0.1:9",
+    "ALPHAPULSE_ARCHIVE": "none",
+}
 _running = ExitStack()
 
 
@@ -20,6 +27,7 @@ def start_once() -> None:
     """Start the servers, unless a parent process has, and point the environment at them."""
     if OWNER not in os.environ:
         _start()
+    os.environ.update(OUT_OF_REACH)
     worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
     # A broker database each, so that workers do not take each other's messages; Valkey has sixteen.
     os.environ["REDIS_URL"] = f"{os.environ[OWNER]}?virtual_host={int(worker) % 16}"

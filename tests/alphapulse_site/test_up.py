@@ -187,8 +187,6 @@ def test_the_whole_system_comes_up_stops_and_resumes(tmp_path: Path, outside: di
     environment = outside | {
         "FLOWER_PORT": str(free_port()),
         "EXCHANGE_PORT": str(free_port()),
-        # Where nothing answers, so that the recording is chosen: the tests do not depend on the world.
-        "ALPHAPULSE_SPOT_URL": "http://127.0.0.1:9",
         "ALPHAPULSE_RECORDING": str(_short_recording(tmp_path / "recording")),
         "PYTHONPATH": str(_without_pandas(tmp_path / "path")),
     }
