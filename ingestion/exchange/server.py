@@ -1,6 +1,8 @@
 """The exchange at its ports: REST and websockets on one, the control endpoint on another."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -67,3 +69,15 @@ async def _listen(stack: AsyncExitStack, app: web.Application, host: str, port: 
     stack.push_async_callback(runner.cleanup)
     await web.TCPSite(runner, host, port).start()
     return int(runner.addresses[0][1])
+
+
+async def run(
+    exchange: Exchange, *, host: str, port: int, control_port: int, listening: Callable[[Places], None]
+) -> None:
+    """Serve until the process is told to stop (TERM or INT); `listening` hears where."""
+    stop = asyncio.Event()
+    async with serving(exchange, host=host, port=port, control_port=control_port) as places:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        listening(places)
+        await stop.wait()
