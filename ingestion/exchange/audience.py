@@ -14,8 +14,6 @@ from ingestion.exchange.frames import PING, Event, frame
 from ingestion.exchange.intervals import INTERVALS, Interval
 
 POLICY_VIOLATION, GOING_AWAY = 1008, 1001
-# A socket with less than this before it is keeping up.
-DRAINED_BYTES = 1 << 16
 # Updates are spread over the second in so many parts, each stream always in the same one.
 SLOTS = 20
 
@@ -61,6 +59,8 @@ class Connection:
     subscriptions: Subscriptions
     opened_at: float = field(default_factory=time.monotonic)
     heard: set[str] = field(default_factory=set)
+    _written: int = 0
+    _drained: int = 0
     _drained_at: float = field(default_factory=time.monotonic)
     _pinged_at: float = field(default_factory=time.monotonic)
     _unanswered: dict[bytes, float] = field(default_factory=dict)
@@ -68,6 +68,7 @@ class Connection:
 
     def write(self, data: bytes) -> None:
         if not self.transport.is_closing():
+            self._written += len(data)
             self.transport.write(data)
 
     def say(self, events: Iterable[Event]) -> None:
@@ -100,10 +101,10 @@ class Connection:
         return any(time.monotonic() - at > limits.pong_within for at in self._unanswered.values())
 
     def is_stuck(self, limits: StreamLimits) -> bool:
-        """Whether its reader has left too much unread, or anything for too long."""
+        """Whether its reader has left too much unread, or has not read on for too long."""
         now, behind = time.monotonic(), self.transport.get_write_buffer_size()
-        if behind < DRAINED_BYTES:
-            self._drained_at = now
+        if not behind or self._written - behind > self._drained:
+            self._drained, self._drained_at = self._written - behind, now
         return behind > limits.most_behind or now - self._drained_at > limits.drain_within
 
     def is_over(self, limits: StreamLimits) -> bool:
