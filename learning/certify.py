@@ -1,6 +1,6 @@
-"""Certify: recompute stored decisions from stored candles and compare every column, bit for bit."""
+"""Certify: recompute stored decisions from the candles as they were seen, and compare every column, bit for bit."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -10,39 +10,28 @@ import numpy as np
 
 from alphapulse_site.clock import market_now
 from ingestion.candles import load_many
-from ingestion.timeframes import FloatArray, IntArray, Timeframe
-from learning.follow import Known
+from ingestion.changes import changes_to
+from ingestion.selectors import delistings, unexplained_gaps
+from ingestion.timeframes import Timeframe
+from learning.comparison import Compared
+from learning.recomputing import Bench
 from learning.selectors import version_of, versions_of_other_heads
-from learning.walk import NEVER_MS, Decided, Given, Seen, Walk, look_over, walk_over
+from learning.spells import Close, Event, Gone, may_have_missed, span_of, spells
+from learning.views import Market
+from learning.walk import NEVER_MS, Given, Walk
+from signals.alt_season import LATEST_MS, SEASON_MS
 from signals.configuration import rules, scan_timeframe
 from signals.derivatives import ALT_SEASON, READ_BACK
 from signals.digests import decisions_digest
-from signals.heads import HEADS
-from signals.models import RejectedSignal, ScanClose, ScanHistory, Signal, TrackedDecision
+from signals.models import ScanClose, ScanHistory
 from signals.mood import MOOD_FIELDS
 from signals.mood_feed import EXTERNAL, feed_name
-from signals.rows import (
-    MIRROR_COLUMNS,
-    OUTCOME_COLUMNS,
-    scan_rows,
-    set_mirror_outcome,
-    set_outcome,
-    to_ms,
-    to_time,
-    tracked_rows,
-)
-from signals.selectors import past_signals
+from signals.rows import to_ms, to_time
+from signals.segments import slower_than
 from signals.version import Version
 from signals.windows import all_readings, external_of, season_of
 
-# Reasons are words about votes that are compared, rounded for people: nothing is decided by them.
-NOT_COMPARED = ("pk", "source", "waited_too_long", "reasons")
-COMPARED = tuple(field.name for field in ScanHistory._meta.concrete_fields if field.name not in NOT_COMPARED)
-TRACKED = (
-    *("symbol", "direction", "reference_price", "risk", "stop_loss", "take_profit", "opened_at", "expires_at"),
-    *("weight_version", "entry", "outcome", "exit_price", "exit_at", "net_r", "net_pct", "best_r", "worst_r"),
-    *("ambiguous", "missing_minutes", "mirror_outcome", "mirror_exit_at", "mirror_net_r"),
-)
+Progress = Callable[[str, float], None]
 
 
 @dataclass
@@ -51,6 +40,9 @@ class Certificate:
 
     `decisions_digest` is that of the stored decisions: `replay` over the same candles and closes prints the same.
     `by_other_heads` counts the closes left out since another release decided them, with heads that do not vote now.
+    `restated`: the closes whose candles have changed since; they are compared with what those of then give.
+    `incomplete`: the scans that knew of missing minutes which nobody had explained. `unclear`: what differs where
+    candles came in at the very moment of the look, so that nobody can say which of them it saw.
     """
 
     closes: int = 0
@@ -58,8 +50,20 @@ class Certificate:
     outcomes: int = 0
     moods: int = 0
     by_other_heads: int = 0
+    restated: int = 0
+    incomplete: int = 0
     decisions_digest: str | None = None
     differences: list[str] = field(default_factory=list)
+    unclear: list[str] = field(default_factory=list)
+
+    def add(self, compared: Compared, *, is_clear: bool) -> None:
+        self.closes += compared.closes
+        self.scans += compared.scans
+        self.outcomes += compared.outcomes
+        self.moods += compared.moods
+        self.incomplete += compared.incomplete
+        self.restated += len(compared.restated)
+        (self.differences if is_clear else self.unclear).extend(compared.differences)
 
 
 @dataclass(frozen=True)
@@ -77,10 +81,7 @@ class Stored:
 
 
 def certify(
-    *,
-    since: datetime | None = None,
-    until: datetime | None = None,
-    progress: Callable[[str, float], None] = lambda step, share: None,
+    *, since: datetime | None = None, until: datetime | None = None, progress: Progress = lambda step, share: None
 ) -> Certificate:
     """Recompute every decided close of [since, until] from the candles and compare with what was stored."""
     timeframe = scan_timeframe()
@@ -100,26 +101,52 @@ def _foreign(rows: list[ScanClose]) -> int:
     return next((at for at in range(len(rows), 0, -1) if rows[at - 1].weight_version in others), 0)
 
 
-def _certify(rows: list[ScanClose], timeframe: Timeframe, progress: Callable[[str, float], None]) -> Certificate:
+def _certify(rows: list[ScanClose], timeframe: Timeframe, progress: Progress) -> Certificate:
     first, last = rows[0].close_time, rows[-1].close_time
-    symbols = sorted({symbol for row in rows for chunk in row.chunks or [] for symbol in chunk})
-    # Beyond the market clock a minute is not missing, it has not come yet.
-    known_ms = min(to_ms(last) + timeframe.ms * (rules().bracket.limit_bars + 1), to_ms(market_now() or last))
-    minutes = {symbol: candles for symbol, candles in load_many(symbols, 0, known_ms).items() if len(candles)}
-    given = _given(timeframe)
-    seen = look_over(minutes, timeframe, to_ms(first), to_ms(last), HEADS, rules(), given=given)
-    certificate = Certificate(moods=int((seen.mood_ms >= to_ms(first)).sum()))
-    certificate.differences += feed_differences(seen, given, to_ms(first))
-    walk = Walk(minutes, timeframe, rules(), Known(known_ms), past=past_signals(timeframe, first, rules().gates))
-    teacher = Stored(_versions(rows))
-    expected = {to_ms(row.close_time) for row in rows}
-    for decided in walk_over(seen, walk, teacher):
-        _compare(decided, timeframe, certificate, known_ms)
-        expected.discard(decided.close_ms)
-        progress("certify", (decided.close_ms - to_ms(first)) / max(to_ms(last) - to_ms(first), 1))
-    _compare_empty(expected, timeframe, certificate)
+    closes = [_close_of(row) for row in rows]
+    market, events = _market(closes, timeframe)
+    first_ms, span_ms = to_ms(first), max(to_ms(last) - to_ms(first), 1)
+    bench = Bench(
+        timeframe=timeframe,
+        market=market,
+        events=events,
+        given=_given(timeframe),
+        teacher=Stored(_versions(rows)),
+        progress=lambda close_ms: progress("certify", (close_ms - first_ms) / span_ms),
+    )
+    certificate = Certificate()
+    for spell in spells(closes, events, _look_back_ms(timeframe)):
+        compared = bench.compare(spell, [close.close_ms for close in closes[spell.first : spell.last]])
+        certificate.add(compared, is_clear=not spell.meanwhile)
     certificate.decisions_digest = decisions_digest(_stored_ids(timeframe, first, last))
     return certificate
+
+
+def _close_of(row: ScanClose) -> Close:
+    symbols = sorted({symbol for chunk in row.chunks or [] for symbol in chunk})
+    return Close(to_ms(row.close_time), row.first_tried_at, row.decided_at or row.first_tried_at, tuple(symbols))
+
+
+def _look_back_ms(timeframe: Timeframe) -> int:
+    """The longest that a close looks back."""
+    windows = [2 * each.block * each.ms for each in (timeframe, *slower_than(timeframe))]
+    return max(*windows, SEASON_MS + LATEST_MS)
+
+
+def _market(closes: list[Close], timeframe: Timeframe) -> tuple[Market, list[Event]]:
+    """What is stored now of the symbols that were scanned, and what happened to it since, in order."""
+    symbols = sorted({symbol for close in closes for symbol in close.symbols})
+    start_ms, last_ms = closes[0].close_ms - _look_back_ms(timeframe), closes[-1].close_ms
+    # Beyond the market clock a minute is not missing, it has not come yet.
+    now_ms = to_ms(market_now() or to_time(last_ms))
+    known_ms = min(last_ms + timeframe.ms * (rules().bracket.limit_bars + 1), now_ms)
+    minutes = {symbol: candles for symbol, candles in load_many(symbols, start_ms, known_ms).items() if len(candles)}
+    holes = {hole.symbol: hole.start_ms for hole in reversed(unexplained_gaps(symbols, start_ms, known_ms))}
+    gone = delistings(symbols)
+    events: list[Event] = [*changes_to(symbols, start_ms, lambda at_ms, by: may_have_missed(closes, at_ms, by))]
+    events += [Gone(symbol, each) for symbol, found in gone.items() for each in found if each.noted_at]
+    events.sort(key=lambda event: span_of(event)[2] or closes[0].tried_at)
+    return Market(minutes, known_ms, holes, gone), events
 
 
 def _stored_ids(timeframe: Timeframe, first: datetime, last: datetime) -> list[UUID]:
@@ -151,99 +178,3 @@ def _given(timeframe: Timeframe) -> Given:
         external=external_of(stored),
         readings=stored,
     )
-
-
-def feed_differences(seen: Seen, given: Given, first_ms: int) -> Iterator[str]:
-    """Every close from `first_ms` on whose stored mood or alt season is not what the candles give again.
-
-    What was stored before is taken as it is: another release may have made it otherwise.
-    """
-    stored_ms, moods = given.mood or (np.empty(0, np.int64), np.empty((0, len(MOOD_FIELDS))))
-    asked = seen.mood_ms >= first_ms
-    yield from _differing_rows("mood", seen.mood_ms[asked], seen.mood[asked], stored_ms, moods)
-    season_ms, season = (given.season.as_of_ms, given.season.values) if given.season else (stored_ms[:0], moods[:0, 0])
-    known = np.isfinite(seen.season) & asked
-    stored = np.isin(season_ms, seen.mood_ms) & (season_ms >= first_ms)
-    yield from _differing_rows(
-        "alt season", seen.mood_ms[known], seen.season[known], season_ms[stored], season[stored], extra=True
-    )
-
-
-def _differing_rows(
-    name: str, made_ms: IntArray, made: FloatArray, stored_ms: IntArray, stored: FloatArray, *, extra: bool = False
-) -> Iterator[str]:
-    """One line for each close that is not stored or has other values; with `extra` those stored for nothing too."""
-    known = dict(zip(stored_ms.tolist(), stored, strict=True))
-    for close_ms, values in zip(made_ms.tolist(), made, strict=True):
-        row = known.pop(close_ms, None)
-        if row is None:
-            yield f"{name} {to_time(close_ms):%Y-%m-%d %H:%M}: not stored"
-        elif not np.array_equal(row, values, equal_nan=True):
-            yield f"{name} {to_time(close_ms):%Y-%m-%d %H:%M}: values"
-    for close_ms in sorted(known) if extra else ():
-        yield f"{name} {to_time(close_ms):%Y-%m-%d %H:%M}: stored, but not recomputed"
-
-
-def _compare(decided: Decided, timeframe: Timeframe, certificate: Certificate, known_ms: int) -> None:
-    at = to_time(decided.close_ms)
-    stored = {row.symbol: row for row in ScanHistory.objects.filter(timeframe=timeframe.name, close_time=at)}
-    version = decided.version.weight_version
-    for row in scan_rows(decided.decisions, timeframe, version=version, waited_too_long=False, source="live"):
-        certificate.scans += 1
-        certificate.differences += _differing(stored.pop(row.symbol, None), row, COMPARED)
-    certificate.differences += [f"{row}: stored, but not recomputed" for row in stored.values()]
-    certificate.closes += 1
-    _compare_tracked(decided, timeframe, certificate, known_ms)
-
-
-def _compare_tracked(decided: Decided, timeframe: Timeframe, certificate: Certificate, known_ms: int) -> None:
-    at = to_time(decided.close_ms)
-    stored: dict[Any, TrackedDecision] = {}
-    for model in (Signal, RejectedSignal):
-        stored |= {row.scan_id: row for row in model._default_manager.filter(timeframe=timeframe.name, opened_at=at)}
-    leans = (followed for followed in decided.followed if followed is not None)
-    rows = tracked_rows(decided.decisions, timeframe, rules(), version=decided.version.weight_version, source="live")
-    for row, followed in zip(rows, leans, strict=True):
-        found = stored.get(row.scan_id)
-        if found is not None and found.outcome and followed.touch:
-            set_outcome(row, followed.touch)
-        if found is not None and found.mirror_outcome and followed.mirror:
-            set_mirror_outcome(row, followed.mirror)
-        certificate.outcomes += 1
-        certificate.differences += _differing(found, row, _known_columns(found, known_ms))
-
-
-def _known_columns(found: TrackedDecision | None, known_ms: int) -> tuple[str, ...]:
-    """What can be compared: an outcome that came after the candles were read is for the next certificate."""
-    columns: tuple[str, ...] = TRACKED
-    if found is not None and (found.exit_at is None or to_ms(found.exit_at) > known_ms):
-        columns = tuple(name for name in columns if name not in OUTCOME_COLUMNS)
-    if found is not None and found.mirror_exit_at is not None and to_ms(found.mirror_exit_at) > known_ms:
-        columns = tuple(name for name in columns if name not in MIRROR_COLUMNS)
-    return columns
-
-
-def _compare_empty(expected: set[int], timeframe: Timeframe, certificate: Certificate) -> None:
-    """Closes at which no symbol was ready: nothing may be stored there either."""
-    for close_ms in sorted(expected):
-        certificate.closes += 1
-        stored = ScanHistory.objects.filter(timeframe=timeframe.name, close_time=to_time(close_ms))
-        certificate.differences += [f"{row}: stored, but not recomputed" for row in stored]
-
-
-def _differing(stored: Any, recomputed: Any, columns: tuple[str, ...]) -> list[str]:
-    if stored is None:
-        return [f"{recomputed}: recomputed, but not stored"]
-    differing = [name for name in columns if not _same(getattr(stored, name), getattr(recomputed, name))]
-    return [f"{recomputed}: {', '.join(differing)}"] if differing else []
-
-
-def _same(stored: Any, recomputed: Any) -> bool:
-    """Equal to the bit; NaN equals NaN, an array is compared element by element."""
-    if isinstance(recomputed, list):
-        return len(stored) == len(recomputed) and all(map(_same, stored, recomputed))
-    if isinstance(recomputed, float):
-        return isinstance(stored, float) and np.array_equal(stored, recomputed, equal_nan=True)
-    if isinstance(recomputed, bytes):
-        return bytes(stored) == recomputed
-    return bool(stored == recomputed)
