@@ -41,7 +41,7 @@ class Inbox:
         """Wait that long for a first item, then a moment for its company; empty if none came. For one other thread."""
         with self._filled:
             self._filled.wait_for(lambda: self._items or self.is_closed, timeout=seconds)
-        if 0 < len(self._items) < most and not self.is_closed:
+        if 0 < len(self._items) < min(most, self._most) and not self.is_closed:
             time.sleep(SECONDS_TO_GATHER)
         with self._filled:
             taken = [self._items.popleft() for _ in range(min(most, len(self._items)))]

@@ -19,11 +19,22 @@ SET tcp_keepalives_idle = 4; SET tcp_keepalives_interval = 2; SET tcp_keepalives
 SET tcp_user_timeout = {LEASE_SECONDS * 1000}"""
 
 
+class Lease:
+    """The lock, and the session that holds it; it lasts while that session asks something every few seconds."""
+
+    def __init__(self) -> None:
+        self._session = connection.connection
+
+    def is_held(self) -> bool:
+        """To be asked after an error: where a transaction broke, Django opens another session, which has no lock."""
+        return connection.connection is self._session and connection.is_usable()
+
+
 @contextmanager
-def lease() -> Iterator[bool]:
-    """True inside the block if the lock is ours. It stays so while this session asks something every few seconds."""
+def lease() -> Iterator[Lease | None]:
+    """The lock for the length of the block; None if another process has it."""
     with advisory_lock(LOCK) as is_ours:
         if is_ours:
             with connection.cursor() as cursor:
                 cursor.execute(KEEP_SHORT)
-        yield is_ours
+        yield Lease() if is_ours else None

@@ -48,7 +48,7 @@ class Line:
         self._reception, self._rules, self._limit, self._on_air = reception, rules, limit, on_air
         self._lives: list[_Life] = []
         self._failures = 0
-        self._stay_away = 0.0
+        self._pause = 0.0
 
     def want(self, symbols: Iterable[str]) -> None:
         self._symbols = frozenset(symbols)
@@ -71,7 +71,8 @@ class Line:
     async def _begin(self) -> _Life:
         """A connection that speaks, sooner or later; one that still does meanwhile is left alone."""
         while True:
-            await asyncio.sleep(max(self._stay_away, backoff_seconds(self._failures, random.random())))
+            await asyncio.sleep(self._pause)
+            self._pause = 0.0
             while (wait := self._limit.take(time.monotonic())) > 0:
                 await asyncio.sleep(wait)
             life = self._start()
@@ -116,7 +117,7 @@ class Line:
             raise error or RuntimeError("a connection ended without a reason")
         lived = time.monotonic() - life.born
         self._failures = 0 if lived >= STEADY_SECONDS else self._failures + 1
-        self._stay_away = seconds_to_stay_away(error)
+        self._pause = max(seconds_to_stay_away(error), backoff_seconds(self._failures, random.random()))
         logger.warning("a connection to the exchange ended after %.1f s: %s", lived, str(error) or type(error).__name__)
 
 

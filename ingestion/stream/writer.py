@@ -15,7 +15,7 @@ from ingestion.models import Symbol
 from ingestion.stream.exchange_time import ExchangeTime
 from ingestion.stream.figures import Figures
 from ingestion.stream.inbox import Inbox, Item
-from ingestion.stream.lease import lease
+from ingestion.stream.lease import Lease, lease
 from ingestion.stream.storing import store_batch
 
 logger = logging.getLogger(__name__)
@@ -95,9 +95,9 @@ class Writer:
     def _session(self) -> None:
         """Ask for the lock and write while we have it. What has been taken and not written outlives the session."""
         try:
-            with lease() as is_ours:
-                if is_ours:
-                    self._lead()
+            with lease() as ours:
+                if ours is not None:
+                    self._lead(ours)
                     return
         except CURABLE as error:
             self._back_off(error)
@@ -112,14 +112,14 @@ class Writer:
             self._on_lead(False)
         self._stopped.wait(STANDBY_SECONDS)
 
-    def _lead(self) -> None:
+    def _lead(self, ours: Lease) -> None:
         logger.info("the stream is ours")
         self._stands_by, self._beat_due, self._symbols_due = False, 0.0, 0.0
         self._on_lead(True)
         while not self._is_over():
-            self._step()
+            self._step(ours)
 
-    def _step(self) -> None:
+    def _step(self, ours: Lease) -> None:
         """Write one batch. After a failure that leaves the session whole, such as a deadlock, it is tried again."""
         try:
             if not self._pending:
@@ -130,7 +130,7 @@ class Writer:
             self._keep_house()
             self._failures = 0
         except OperationalError as error:
-            if not connection.is_usable():
+            if not ours.is_held():
                 raise
             self._back_off(error)
 
