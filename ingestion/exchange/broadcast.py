@@ -81,7 +81,7 @@ class Broadcast:
 
     async def _burst(self) -> None:
         """Once more the closing frames of the last minutes, all at once."""
-        fault = self._exchange.faults.first("burst")
+        fault = next((fault for fault in self._exchange.faults.active() if fault.kind == "burst"), None)
         if fault is None:
             return
         fault.count = 0

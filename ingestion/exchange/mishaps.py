@@ -26,11 +26,13 @@ class Mishaps:
 
     def distorted(self, events: list[Event]) -> list[Event]:
         """What is sent now in place of these closing frames."""
-        events = self._released(events)
+        overtaken = {event.stream: self._held.pop(event.stream) for event in events if event.stream in self._held}
         for fault in self._faults.active():
-            if fault.kind in DISTORTIONS or fault.kind == OUT_OF_ORDER:
+            if fault.kind in DISTORTIONS:
                 events = [each for event in events for each in self._struck(fault, event)]
-        return self._in_time(events)
+            elif fault.kind == OUT_OF_ORDER:
+                events = [event for event in events if event.stream in overtaken or not self._is_held(fault, event)]
+        return [*self._in_time(events), *overtaken.values()]
 
     def due(self) -> list[Event]:
         """What was delayed until now."""
@@ -40,19 +42,15 @@ class Mishaps:
         return found
 
     def _struck(self, fault: Fault, event: Event) -> list[Event]:
-        if not fault.strikes(symbol=event.symbol):
-            return [event]
-        if fault.kind != OUT_OF_ORDER:
-            return DISTORTIONS[fault.kind](event, fault.parameters)
-        self._held[event.stream] = event
-        return []
+        is_hit = fault.strikes(symbol=event.symbol)
+        return DISTORTIONS[fault.kind](event, fault.parameters) if is_hit else [event]
 
-    def _released(self, events: list[Event]) -> list[Event]:
-        """The frame that was held back comes after the one that should have followed it."""
-        released = []
-        for event in events:
-            released += [event, self._held.pop(event.stream)] if event.stream in self._held else [event]
-        return released
+    def _is_held(self, fault: Fault, event: Event) -> bool:
+        """Keep the frame until the one that should follow it has gone first."""
+        is_hit = fault.strikes(symbol=event.symbol)
+        if is_hit:
+            self._held[event.stream] = event
+        return is_hit
 
     def _in_time(self, events: list[Event]) -> list[Event]:
         for event in events:

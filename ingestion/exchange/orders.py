@@ -55,7 +55,7 @@ def fault_of(order: Order, listed: Collection[str]) -> Fault:
     """The fault that is ordered, for symbols that are listed."""
     _refuse_others(order, ("kind", "symbols", "paths", "seconds", "count", "parameters"))
     kind, symbols = order.get("kind"), _texts(order, "symbols")
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         raise BadOrderError(f"unknown kind {kind!r}; there is: {', '.join(KINDS)}")
     if strangers := sorted(symbols - set(listed)):
         raise BadOrderError(f"the exchange does not list {', '.join(strangers)}")
