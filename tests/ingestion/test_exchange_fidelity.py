@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import requests
-from binance.base_client import BaseClient
 from binance.client import Client
 from binance.exceptions import BinanceAPIException
 
@@ -210,10 +209,11 @@ def test_the_hours_of_the_outage_are_present_and_absent_as_on_binance(spring_202
 
 @pytest.fixture
 def python_binance(exchange: RunningExchange, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
-    """Its own client as it is, but for the address; without the event loop that it would leave open."""
+    """Its own client as it is, but for the address and the websocket half, which would leave an event loop open."""
     monkeypatch.setattr(Client, "API_URL", exchange.rest_url + "/api")
-    client = Client.__new__(Client)
-    BaseClient.__init__(client, loop=object())
+    monkeypatch.setattr("binance.base_client.WebsocketAPI", lambda **options: None)
+    monkeypatch.setattr("binance.base_client.get_loop", lambda: None)
+    client = Client()
     yield client
     client.session.close()
 

@@ -74,16 +74,11 @@ Example: manage.py exchange --candles ingestion/recordings/2021-06-10_2021-07-10
         )
         # What comes from now on comes from memory; an open connection would be in the way of a restart of the server.
         connection.close()
+        places = {name: options[name] for name in ("host", "port", "control_port")}
         try:
-            asyncio.run(
-                run(
-                    exchange,
-                    host=options["host"],
-                    port=options["port"],
-                    control_port=options["control_port"],
-                    listening=partial(self._say_where, exchange),
-                )
-            )
+            # Unlike asyncio.run, a runner with a factory leaves alone whatever loop this thread had before.
+            with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+                runner.run(run(exchange, **places, listening=partial(self._say_where, exchange)))
         except OSError as error:
             raise CommandError(f"cannot listen at {options['host']}:{options['port']}: {error.strerror}") from error
 
