@@ -1,9 +1,10 @@
 """The websocket streams, raw under /ws and combined under /stream."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from typing import NoReturn
 
 from aiohttp import WSMessage, WSMsgType, web
 
@@ -17,7 +18,8 @@ from ingestion.exchange.state import EXCHANGE, Exchange, exchange_of
 
 # Seconds a client has to answer a goodbye.
 CLOSES_WITHIN = 2.0
-TASK: web.AppKey[asyncio.Task[None]] = web.AppKey("broadcast", asyncio.Task)
+
+logger = logging.getLogger(__name__)
 
 
 def add_to(app: web.Application) -> None:
@@ -39,11 +41,16 @@ async def combined(request: web.Request) -> web.StreamResponse:
 
 async def _broadcasting(app: web.Application) -> AsyncIterator[None]:
     broadcast = asyncio.create_task(Broadcast(app[EXCHANGE]).run())
+    broadcast.add_done_callback(_report)
     yield
     broadcast.cancel()
-    # Whatever else has ended it is raised here.
-    with suppress(asyncio.CancelledError):
-        await broadcast
+    await asyncio.wait([broadcast])
+
+
+def _report(broadcast: asyncio.Task[NoReturn]) -> None:
+    """An exchange that has fallen silent by a mistake of its own has to say so at once, and not when it is stopped."""
+    if not broadcast.cancelled() and (error := broadcast.exception()) is not None:
+        logger.critical("the streams have stopped", exc_info=error)
 
 
 async def _listen(request: web.Request, subscriptions: Subscriptions, names: list[str]) -> web.StreamResponse:

@@ -38,18 +38,20 @@ class Listener:
         clock = self.running.exchange.clock
         clock.set((clock.now_ms() // MINUTE_MS + minutes) * MINUTE_MS)
 
-    def everything(self, seconds: float = 0.4) -> list[str | bytes]:
-        """All that comes within so long."""
-        found, end = [], time.monotonic() + seconds
+    def texts(self, count: int, *, then: float = 0.06) -> list[str | bytes]:
+        """So many messages, and what else comes within so many seconds after them."""
+        found = [self.text() for _ in range(count)]
+        end = time.monotonic() + then
         with suppress(TimeoutError):
             while (left := end - time.monotonic()) > 0:
                 found.append(self.text(left))
         return found
 
-    def finals(self, seconds: float = 0.4) -> list[dict[str, Any]]:
-        """The "k" of all final frames that come within so long."""
-        said = [json.loads(text) for text in self.everything(seconds)]
-        return [k for frame in said if (k := frame.get("data", frame).get("k", {"x": False}))["x"]]
+    def finals(self, count: int, *, then: float = 0.06) -> list[dict[str, Any]]:
+        """The "k" of so many final frames, and of what else comes within so many seconds after them."""
+        found = [self.kline() for _ in range(count)]
+        rest = [json.loads(text) for text in self.texts(0, then=then)]
+        return found + [k for frame in rest if (k := frame.get("data", frame).get("k", {"x": False}))["x"]]
 
     def say(self, message: Any) -> Any:
         """The answer to a message, whatever else comes before it."""

@@ -129,7 +129,7 @@ def test_a_dialogue_decides_what_is_heard_and_how() -> None:
     traded = running_exchange({"BTCUSDT": made_candles(count=60)}, frozen=True, start_ms=MARCH_24)
     with traded as running, listening(running, "/ws") as listener:
         listener.minute()
-        assert listener.everything(0.2) == []
+        assert listener.texts(0, then=0.2) == []
         listener.say({"method": "SUBSCRIBE", "params": [ONE], "id": 1})
         listener.minute()
         assert listener.frame()["e"] == "kline"
@@ -138,7 +138,7 @@ def test_a_dialogue_decides_what_is_heard_and_how() -> None:
         assert listener.frame()["stream"] == ONE
         listener.say({"method": "UNSUBSCRIBE", "params": [ONE], "id": 3})
         listener.minute()
-        assert listener.everything(0.2) == []
+        assert listener.texts(0, then=0.2) == []
 
 
 def test_the_address_counts_as_a_subscription() -> None:

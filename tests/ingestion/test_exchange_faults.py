@@ -15,7 +15,7 @@ from ingestion.exchange.distortions import DISTORTIONS
 from ingestion.exchange.faults import CLOSING_KINDS, KINDS, MARKET_KINDS, OUT_OF_ORDER, REST_KINDS, Fault
 from ingestion.timeframes import MINUTE_MS
 from tests.ingestion.exchanges import RunningExchange, running_exchange
-from tests.ingestion.listeners import Listener, listening, subscribed
+from tests.ingestion.listeners import Listener, listening, subscribed, wait_until
 from tests.ingestion.market import MARCH_24, made_candles
 
 BTC, ETH = "BTCUSDT", "ETHUSDT"
@@ -47,7 +47,7 @@ def one_minute(listener: Listener, symbol: str = BTC) -> list[dict[str, Any]]:
     while found[-1]["s"] == symbol:
         found.append(listener.kline())
     kline.from_frame(found[-1])
-    return [k for k in [*found, *listener.finals(0.06)] if k["s"] == symbol]
+    return [k for k in [*found, *listener.finals(0)] if k["s"] == symbol]
 
 
 def rest_row(running: RunningExchange, symbol: str, open_ms: int) -> list[Any]:
@@ -121,7 +121,7 @@ def test_a_frame_can_be_late(running: RunningExchange, listener: Listener) -> No
     late = listener.kline()
 
     assert (late["s"], late["t"]) == (BTC, START_MS)
-    assert 0.6 <= time.monotonic() - began < 1.2
+    assert time.monotonic() - began >= 0.6
 
 
 def test_a_frame_can_come_more_than_once(running: RunningExchange, listener: Listener) -> None:
@@ -141,11 +141,11 @@ def test_frames_can_come_in_the_wrong_order(running: RunningExchange, listener: 
 def test_the_last_minutes_can_all_come_once_more(running: RunningExchange, listener: Listener) -> None:
     one_minute(listener)
     misbehave(running, "burst", minutes=50)
-    found = listener.finals(0.5)
+    found = listener.finals(50)
 
     assert {k["s"] for k in found} == {BTC}
     assert [k["t"] for k in found] == [START_MS + (back + 1) * MINUTE_MS for back in range(-50, 0)]
-    assert listener.finals(0.2) == []
+    assert listener.finals(0, then=0.2) == []
 
 
 # --- frames that nobody understands -----------------------------------------------------------------------------------
@@ -157,7 +157,7 @@ def test_a_text_can_be_no_json(running: RunningExchange, listener: Listener, kin
     misbehave(running, kind, symbols=(BTC, ETH), instead=instead)
     listener.minute()
 
-    said = listener.everything(0.15)
+    said = listener.texts(2 if instead else 4)
 
     assert len(said) == 2 if instead else 4
     broken = [text for text in said if not is_json(text)]
@@ -177,7 +177,7 @@ def test_a_frame_can_be_binary(running: RunningExchange, listener: Listener) -> 
     misbehave(running, "binary_frame")
     listener.minute()
 
-    said = listener.everything(0.15)
+    said = listener.texts(3)
 
     assert sorted(type(each).__name__ for each in said) == ["bytes", "str", "str"]
     assert not any(is_json(each) for each in said if isinstance(each, bytes))
@@ -197,7 +197,7 @@ def test_an_event_can_be_unknown(running: RunningExchange, listener: Listener) -
     misbehave(running, "unknown_event", event="somethingElse", instead=True)
     listener.minute()
 
-    events = sorted(json.loads(text)["data"]["e"] for text in listener.everything(0.15))
+    events = sorted(json.loads(text)["data"]["e"] for text in listener.texts(2))
 
     assert events == ["kline", "somethingElse"]
 
@@ -206,7 +206,7 @@ def test_a_stream_can_tell_of_another_symbol(running: RunningExchange, listener:
     misbehave(running, "wrong_symbol", symbol="DOGEUSDT")
     listener.minute()
 
-    said = [json.loads(text) for text in listener.everything(0.15)]
+    said = [json.loads(text) for text in listener.texts(3)]
 
     stray = [frame for frame in said if frame["data"]["s"] == "DOGEUSDT"]
     assert [(frame["stream"], frame["data"]["k"]["s"]) for frame in stray] == [(BTC_1M, "DOGEUSDT")]
@@ -219,6 +219,15 @@ def test_faults_add_up(running: RunningExchange, listener: Listener) -> None:
     misbehave(running, "off_grid", shift_ms=1)
 
     assert [k["t"] for k in one_minute(listener)] == [START_MS + 1] * 2
+
+
+def test_an_exchange_that_breaks_down_by_itself_says_so(
+    running: RunningExchange, listener: Listener, caplog: pytest.LogCaptureFixture
+) -> None:
+    misbehave(running, "late", delay="an order that the control endpoint would not take")
+    listener.minute()
+
+    wait_until(lambda: "the streams have stopped" in caplog.text)
 
 
 # --- silence ----------------------------------------------------------------------------------------------------------
@@ -240,7 +249,7 @@ def test_all_streams_can_fall_silent(running: RunningExchange, listener: Listene
     listener.minute()
     running.exchange.clock.set(START_MS + MINUTE_MS + 30_000)
 
-    assert listener.everything(1.2) == []
+    assert listener.texts(0, then=1.2) == []
 
 
 def test_handshakes_can_be_refused_or_cut_off(running: RunningExchange, listener: Listener) -> None:
@@ -268,11 +277,13 @@ def test_a_fault_can_be_counted(running: RunningExchange, listener: Listener) ->
 
 
 def test_a_fault_can_last_for_some_seconds(running: RunningExchange, listener: Listener) -> None:
-    running.exchange.faults.add(Fault("duplicate", frozenset({BTC}), until=time.time() + 0.4))
+    fault = Fault("duplicate", frozenset({BTC}), until=time.time() + 60)
+    running.exchange.faults.add(fault)
 
     assert len(one_minute(listener)) == 2
-    time.sleep(0.4)
+    fault.until = time.time()
     assert len(one_minute(listener)) == 1
+    assert running.exchange.faults.active() == []
 
 
 # --- the market itself ------------------------------------------------------------------------------------------------
@@ -292,14 +303,15 @@ def opens_over_rest(running: RunningExchange, symbol: str) -> list[int]:
 def test_a_halted_symbol_has_no_frames_and_never_gets_candles_for_that_time(
     running: RunningExchange, listener: Listener
 ) -> None:
+    listing = running.exchange.market.listing
     one_minute(listener)
     running.exchange.clock.set(START_MS + MINUTE_MS + 1)
     misbehave(running, "halt")
-    time.sleep(0.2)
+    wait_until(lambda: listing(BTC).status == "BREAK")
     heard = [len(one_minute(listener)) for _ in range(3)]
     during = status_of(running, BTC), opens_over_rest(running, BTC)
     running.exchange.faults.clear()
-    time.sleep(0.2)
+    wait_until(lambda: listing(BTC).status == "TRADING")
     after = [[(k["t"] - START_MS) // MINUTE_MS for k in one_minute(listener)] for _ in range(2)]
 
     # The minute under way was finished, those that would have opened later are lost.
@@ -311,11 +323,11 @@ def test_a_halted_symbol_has_no_frames_and_never_gets_candles_for_that_time(
 
 
 def test_a_delisted_symbol_is_unknown_from_then_on(running: RunningExchange, listener: Listener) -> None:
-    running.exchange.faults.add(Fault("delisting", frozenset({BTC}), until=time.time() + 0.3))
-    time.sleep(0.2)
+    misbehave(running, "delisting")
+    wait_until(lambda: running.exchange.market.symbols(START_MS) == [ETH])
 
     assert one_minute(listener) == []
-    time.sleep(0.2)
+    running.exchange.faults.clear()
     assert one_minute(listener) == []
     assert status_of(running, BTC) == ""
     query = {"symbol": BTC, "interval": "1m"}
@@ -326,17 +338,18 @@ def test_a_delisted_symbol_is_unknown_from_then_on(running: RunningExchange, lis
 def test_in_maintenance_nothing_answers_and_afterwards_its_minutes_are_missing(
     running: RunningExchange, listener: Listener
 ) -> None:
+    listing = running.exchange.market.listing
     misbehave(running, "maintenance", symbols=())
-    time.sleep(0.2)
+    wait_until(lambda: listing(BTC).status == "BREAK")
     listener.minute(3)
-    silence = listener.everything(0.15)
+    silence = listener.texts(0, then=0.2)
     statuses = [requests.get(running.rest_url + path, timeout=5).status_code for path in ("/api/v3/ping", "/ws")]
     with pytest.raises(InvalidStatus), listening(running, "/ws"):
         pass
     running.exchange.faults.clear()
-    time.sleep(0.2)
+    wait_until(lambda: listing(BTC).status == "TRADING")
     listener.minute(2)
-    heard = [(k["s"], (k["t"] - START_MS) // MINUTE_MS) for k in listener.finals()]
+    heard = [(k["s"], (k["t"] - START_MS) // MINUTE_MS) for k in listener.finals(4)]
 
     assert (silence, statuses) == ([], [503, 503])
     assert sorted(heard) == [(BTC, 3), (BTC, 4), (ETH, 3), (ETH, 4)]
