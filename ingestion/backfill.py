@@ -23,7 +23,7 @@ from ingestion.candles import store_candles, to_datetime, to_ms
 from ingestion.csv_format import CandleFile
 from ingestion.holes import Hole
 from ingestion.kline import candles
-from ingestion.kline_pages import LONGEST_PAYLOAD, Heard, Page, Question, next_question, read_page
+from ingestion.kline_pages import LONGEST_PAYLOAD, Heard, Page, Question, Span, next_question, read_page
 from ingestion.models import BackfillRun, CandleSource, QuarantinedMessage
 from ingestion.rest import (
     Answer,
@@ -115,17 +115,18 @@ class Backfill:
 
     # --- over REST ----------------------------------------------------------------------------------------------------
 
-    def _from_rest(self, symbol: str, spans: list[tuple[int, int]]) -> Iterator[None]:
+    def _from_rest(self, symbol: str, spans: list[Span]) -> Iterator[None]:
         """Page after page. What only concerns this symbol ends only this."""
         question = next_question(spans, 0)
         if question is None:
             return
-        run = self._open(symbol, spans[0][0], spans[-1][1])
+        whole = (spans[0][0], spans[-1][1])
+        run = self._open(symbol, whole)
         heard = self.heard.setdefault(symbol, Heard())
         error = ""
         try:
             while question is not None:
-                page = self._next_page(symbol, question, run)
+                page = self._next_page(symbol, question, whole, run)
                 heard.note(page, question.start_ms)
                 # Rows without a time lead nowhere; asked again they would be the same.
                 question = next_question(spans, page.end_ms) if page.end_ms > question.start_ms else None
@@ -141,12 +142,14 @@ class Backfill:
             _quarantine(CandleSource.REST, [(f"{symbol} {malformed.body}"[:LONGEST_PAYLOAD], error, "", 0)])
         self._close({run}, error)
 
-    def _next_page(self, symbol: str, question: Question, run: int) -> Page:
+    def _next_page(self, symbol: str, question: Question, whole: Span, run: int) -> Page:
         before = (self._door.spent.requests, self._door.spent.weight)
         page = self._ask(symbol, question)
         with transaction.atomic():
             _quarantine(CandleSource.REST, [(row.payload, row.reason, "", 0) for row in page.refused])
-            inserted = store_candles(candles(page.klines), source=CandleSource.REST).inserted
+            # Nothing beyond the last hole: the symbol may be delisted there.
+            wanted = (kline for kline in page.klines if kline.open_ms < whole[1])
+            inserted = store_candles(candles(wanted), source=CandleSource.REST).inserted
             progress = {"progress_at": timezone.now()} if inserted else {}
             BackfillRun.objects.filter(pk=run).update(
                 candles=F("candles") + inserted,
@@ -219,11 +222,11 @@ class Backfill:
 
     # --- the account --------------------------------------------------------------------------------------------------
 
-    def _open(self, symbol: str, start_ms: int, end_ms: int) -> int:
+    def _open(self, symbol: str, whole: Span) -> int:
         run = BackfillRun.objects.create(
             symbol=symbol,
-            start=to_datetime(start_ms),
-            end=to_datetime(end_ms),
+            start=to_datetime(whole[0]),
+            end=to_datetime(whole[1]),
             status=RUNNING,
             started_at=timezone.now(),
         )

@@ -14,7 +14,7 @@ from typing import Any
 from django.utils import timezone
 
 from ingestion.backfill import Backfill
-from ingestion.candles import to_datetime, to_ms
+from ingestion.candles import to_datetime
 from ingestion.gap_records import explained_before, looks_at_filling
 from ingestion.holes import FEWEST_FOR_AN_OUTAGE, Explanation, Hole
 from ingestion.kline_pages import Heard, Span
@@ -52,7 +52,7 @@ class Explaining:
         self._symbols = {symbol.name: symbol for symbol in Symbol.objects.all()}
         self._looks = looks_at_filling()
         self._shared: dict[Span, _Shared] = {}
-        self._first_stored: dict[str, datetime | None] = {}
+        self._first_stored: dict[str, datetime | None] | None = None
         self._first_served: dict[str, Span | None] = {}
 
     def explanations(self) -> Iterator[Explanation]:
@@ -105,10 +105,13 @@ class Explaining:
 
     def _is_leading(self, piece: Hole) -> bool:
         """Whether no candle is stored before it."""
-        if piece.symbol not in self._first_stored:
-            self._first_stored[piece.symbol] = candle_coverage([piece.symbol])[0].first
-        first = self._first_stored[piece.symbol]
-        return first is None or to_ms(first) >= piece.start_ms
+        return piece.symbol not in self._traded_before(to_datetime(piece.start_ms))
+
+    def _traded_before(self, moment: datetime) -> set[str]:
+        """The symbols of which an older candle is stored."""
+        if self._first_stored is None:
+            self._first_stored = {each.symbol: each.first for each in candle_coverage(self._symbols)}
+        return {name for name, first in self._first_stored.items() if first is not None and first < moment}
 
     def _first_candle_served(self, piece: Hole) -> Span | None:
         """The time before the exchange's first candle of the symbol; None if it does not say."""
@@ -172,14 +175,8 @@ class Explaining:
             start__lt=end,
             end__gt=start,
         ).values_list("symbol", flat=True)
-        listed = {
-            name
-            for name, symbol in self._symbols.items()
-            if symbol.listed_at is not None
-            and symbol.listed_at <= start
-            and (symbol.delisted_at is None or symbol.delisted_at >= end)
-        }
-        return listed - set(not_traded)
+        gone = {name for name, symbol in self._symbols.items() if symbol.delisted_at and symbol.delisted_at < end}
+        return self._traded_before(start) - gone - set(not_traded)
 
     def _explained(self, hole: Hole, reason: CandleGap.Reason, evidence: dict[str, Any]) -> Explanation:
         asked = {"asked_since": self._since.isoformat(), "asked_until": timezone.now().isoformat()}

@@ -1,37 +1,27 @@
-"""Holes are found on the clock grid, filled if the recording has the candles, else explained."""
+"""Holes are found on the clock grid, and kept on record as being filled or explained."""
 
-from datetime import UTC, datetime
-from pathlib import Path
+from datetime import timedelta
 
 import pytest
-from django.conf import settings as django_settings
+from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
-from alphapulse_site.clock import advance_market_clock, set_market_clock
-from alphapulse_site.models import Heartbeat, MarketClock
-from ingestion.candles import load_candles, store_candles, to_datetime
-from ingestion.gaps import GapCheck, check_gaps, forget_filled_gaps, note_filling, record_explanations
+from ingestion.candles import store_candles, to_datetime
+from ingestion.gap_records import cut_filled_gaps, forget_filled_gaps, note_filling, record_explanations
 from ingestion.holes import Explanation, Hole, split_by_reason
 from ingestion.importing import list_symbol
-from ingestion.models import BackfillRun, Candle, CandleGap, CandleSource, Symbol
+from ingestion.models import CandleGap, CandleSource, Symbol
 from ingestion.selectors import candle_coverage, known_until, unexplained_gaps, unexplained_minutes
-from ingestion.tasks import check_gaps as check_gaps_task
-from ingestion.timeframes import MINUTE_MS
-from tests.ingestion.market import MARCH_24, csv_rows, made_candles, write_csv
+from tests.ingestion.market import made_candles
+from tests.ingestion.spot import at, gaps
 
 OUTAGE, NO_CANDLE, REFUSED = (
     CandleGap.Reason.EXCHANGE_OUTAGE,
     CandleGap.Reason.SOURCE_HAS_NO_CANDLE,
     CandleGap.Reason.ROW_QUARANTINED,
 )
-
-NOW = datetime(2023, 4, 1, tzinfo=UTC)
-
-
-def at(minute: int) -> int:
-    return MARCH_24 + minute * MINUTE_MS
 
 
 def hole(symbol: str, start: int, end: int) -> Hole:
@@ -140,8 +130,8 @@ class TestAnyHoles(TestCase):
                 end=to_datetime(at(start + length)),
                 status=CandleGap.Status.EXPLAINED,
                 reason=NO_CANDLE,
-                first_seen=NOW,
-                last_checked=NOW,
+                first_seen=timezone.now(),
+                last_checked=timezone.now(),
             )
 
         holes = unexplained_gaps(["BTCUSDT"], 0, at(45))
@@ -201,6 +191,16 @@ def test_looking_again_counts_and_forgets_what_is_settled(bitcoin: None) -> None
     assert (gap.start, gap.status, gap.checks) == (to_datetime(at(20)), "filling", 2)
 
 
+def test_noting_without_a_new_look_counts_nothing(bitcoin: None) -> None:
+    note_filling([hole("BTCUSDT", 10, 13)])
+    note_filling([hole("BTCUSDT", 10, 12), hole("BTCUSDT", 20, 21)], is_new_look=False)
+
+    assert [(gap.end, gap.checks) for gap in CandleGap.objects.order_by("start")] == [
+        (to_datetime(at(12)), 1),
+        (to_datetime(at(21)), 1),
+    ]
+
+
 def test_a_gap_is_forgotten_only_when_every_minute_has_its_candle(bitcoin: None) -> None:
     explain("BTCUSDT", 10, 13)
     store_candles({"BTCUSDT": made_candles(count=12, without=range(10))}, source=CandleSource.REST)
@@ -210,78 +210,18 @@ def test_a_gap_is_forgotten_only_when_every_minute_has_its_candle(bitcoin: None)
     assert forget_filled_gaps(["BTCUSDT"]) == 1
 
 
-# --- checked ----------------------------------------------------------------------------------------------------------
+def test_an_explained_gap_loses_the_minutes_that_have_become_candles(bitcoin: None) -> None:
+    explain("BTCUSDT", 10, 13)
+    explain("BTCUSDT", 20, 21)
+    store_candles({"BTCUSDT": made_candles(count=12, without=range(11))}, source=CandleSource.REST)
 
-
-@pytest.fixture
-def recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, db: None) -> Path:
-    """A recording of two symbols as the market, its clock at minute 60; nothing of it is stored yet."""
-    write_csv(tmp_path / "BTCUSDT-1m.csv", csv_rows(made_candles(count=100, without=[20, 21, 40])))
-    write_csv(tmp_path / "ETHUSDT-1m.csv", csv_rows(made_candles(count=100, without=[20, 21], seed=1)))
-    monkeypatch.setattr(django_settings, "ALPHAPULSE_RECORDING", tmp_path)
-    set_market_clock(mode=MarketClock.Mode.RECORDING)
-    advance_market_clock(to_datetime(at(60)))
-    for name in ("BTCUSDT", "ETHUSDT"):
-        list_symbol(name, to_datetime(at(0)))
-    return tmp_path
-
-
-def test_a_check_fills_what_the_recording_has_and_explains_the_rest(recording: Path) -> None:
-    assert check_gaps() == GapCheck(filled=57 + 58, explained=5, open=0)
-
-    assert (
-        load_candles("BTCUSDT", 0, at(1000)).close.tobytes()
-        == made_candles(count=60, without=[20, 21, 40]).close.tobytes()
-    )
-    gaps = CandleGap.objects.order_by("symbol", "start")
-    assert [(gap.symbol, gap.start.minute, gap.end.minute, gap.reason) for gap in gaps] == [
-        ("BTCUSDT", 20, 22, OUTAGE),
-        ("BTCUSDT", 40, 41, NO_CANDLE),
-        ("ETHUSDT", 20, 22, OUTAGE),
+    assert cut_filled_gaps(timezone.now() - timedelta(minutes=1)) == 1
+    assert gaps() == [
+        ("BTCUSDT", 10, 11, NO_CANDLE),
+        ("BTCUSDT", 12, 13, NO_CANDLE),
+        ("BTCUSDT", 20, 21, NO_CANDLE),
     ]
-    assert sorted(BackfillRun.objects.values_list("symbol", "status", "candles")) == [
-        ("BTCUSDT", "done", 57),
-        ("ETHUSDT", "done", 58),
-    ]
-
-
-def test_a_second_check_has_nothing_to_do(recording: Path) -> None:
-    check_gaps()
-
-    assert check_gaps() == GapCheck()
-    assert set(Symbol.objects.values_list("complete_until", flat=True)) == {to_datetime(at(60))}
-
-
-def test_a_check_does_not_look_past_the_market_clock(recording: Path) -> None:
-    check_gaps()
-
-    assert Candle.objects.order_by("-open_time")[0].open_time == to_datetime(at(59))
-
-
-def test_older_history_that_comes_in_later_is_checked_too(recording: Path) -> None:
-    check_gaps()
-    list_symbol("BTCUSDT", to_datetime(at(-10)))
-
-    assert check_gaps() == GapCheck(explained=10)
-
-
-def test_without_a_recording_a_hole_stays_as_being_filled(bitcoin: None) -> None:
-    Symbol.objects.update(delisted_at=to_datetime(at(30)))
-
-    assert check_gaps() == GapCheck(open=4)
-
-    assert set(CandleGap.objects.values_list("status", "checks")) == {("filling", 1)}
-    assert Symbol.objects.get().complete_until == to_datetime(at(10))
-    assert check_gaps() == GapCheck(open=4)
-
-
-def test_the_task_leaves_a_sign_of_life_with_its_figures(recording: Path) -> None:
-    check_gaps_task()
-
-    assert Heartbeat.objects.get(name="gap_backfill").figures == {"filled": 115, "explained": 5, "open": 0}
-
-
-def test_before_any_history_a_check_has_nothing_to_look_at(db: None) -> None:
-    set_market_clock(mode=MarketClock.Mode.RECORDING)
-
-    assert check_gaps() == GapCheck()
+    store_candles({"BTCUSDT": made_candles(count=30)}, source=CandleSource.REST)
+    assert cut_filled_gaps(timezone.now() + timedelta(minutes=1)) == 0
+    assert cut_filled_gaps(timezone.now() - timedelta(minutes=1)) == 3
+    assert gaps() == []
