@@ -9,7 +9,7 @@ from ingestion.timeframes import MINUTE_MS, Timeframe
 from learning.comparison import Compared, Ends, compare_close, compare_empty, feed_differences
 from learning.spells import Event, Spell, span_of
 from learning.views import Key, Market, View, keys_of, seen_by_digest
-from learning.walk import Decided, Given, Seen, Teacher, Walk, look_over, walk_over
+from learning.walk import NEVER_MS, Decided, Given, Seen, Teacher, Walk, look_over, walk_over
 from signals.configuration import rules
 from signals.first_touch import NEVER, FirstTouch, Order, first_touch
 from signals.gates import PastSignal
@@ -117,7 +117,7 @@ class Bench:
 
         def ends_of(row: TrackedDecision) -> Iterator[Ends]:
             followed = decided.followed[place[row.symbol]]
-            if followed is not None and row.symbol not in view.since:
+            if followed is not None and view.since.get(row.symbol, NEVER_MS) >= followed.order.expires_ms:
                 yield followed.touch, followed.mirror
             yield from self._ends_over_time(row)
 

@@ -14,7 +14,7 @@ from signals.scan import Looks
 
 @dataclass(frozen=True)
 class View:
-    """Candles by symbol, and how far they were known. `since`: from when on (ms) a symbol's may be others now."""
+    """Candles by symbol, and how far they were known. `since`: from when on (ms) a symbol's are others now."""
 
     minutes: Mapping[str, Candles]
     known: Known
@@ -42,7 +42,7 @@ class Market:
             for symbol, found in self.delistings.items()
         }
         minutes = {symbol: candles for symbol, candles in self.minutes.items() if symbol in symbols}
-        since = _earliest([*less_far.items(), *((event.symbol, span_of(event)[0]) for event in concerned)])
+        since = _earliest((event.symbol, span_of(event)[0]) for event in concerned)
         return View(undone(minutes, changes), Known(self.known_ms, less_far, delisted), since)
 
 
@@ -57,7 +57,7 @@ Key = tuple[str, int]  # symbol, close (ms)
 
 
 def seen_by_digest(looks: Sequence[Looks], digests: Mapping[Key, bytes]) -> Looks:
-    """Of several looks at the same closes, each row from the one with its digest; from the last if none has it.
+    """Of several looks at the same closes, each row from the one with its digest; from the first if none has it.
 
     What only some of them saw and nobody stored is left out.
     """
@@ -68,7 +68,7 @@ def seen_by_digest(looks: Sequence[Looks], digests: Mapping[Key, bytes]) -> Look
         if key not in digests and len(having) < len(looks):
             continue
         alike = (at for at in having if bytes(looks[at].digest[places[at][key]]) == digests.get(key))
-        at = next(alike, having[-1])
+        at = next(alike, having[0])
         chosen[at].append(places[at][key])
     parts = [each.take(np.array(rows, dtype=np.int64)) for each, rows in zip(looks, chosen, strict=True)]
     found = Looks.concatenate(parts)

@@ -7,21 +7,24 @@ import numpy as np
 import pytest
 from django.db.models import Q
 
-from ingestion.models import MarketFeed
+from alphapulse_site.clock import advance_market_clock
+from ingestion.models import BackfillRun, CandleGap, CandleRevision, MarketFeed, Symbol
 from ingestion.timeframes import TIMEFRAMES
-from learning.certify import certify
+from learning.certify import Certificate, certify
 from learning.models import ActiveLearningState, LearningEvent, LearningState, RejectionLearningMetrics
 from learning.replay import Replayed, digest_of, replay
 from learning.school import School
 from learning.versions import verify_chain
 from learning.walk import Given
+from signals import services as scans
 from signals.digests import decisions_digest
 from signals.heads import HEADS
 from signals.models import RejectedSignal, ScanHistory, Signal
 from signals.mood import MOOD_FIELDS
 from signals.rows import to_ms, to_time
 from signals.scan import Rules
-from tests.learning.conftest import LIVED_UNTIL, QUARTER, Lived
+from tests.learning import aftermath
+from tests.learning.conftest import HISTORY_END, LIVED_UNTIL, QUARTER, Lived
 
 pytestmark = pytest.mark.django_db
 
@@ -189,3 +192,135 @@ def test_a_reading_that_claims_to_have_been_there_breaks_the_certificate(lived: 
     MarketFeed.objects.create(name="crypto.funding", symbol="BNBUSDT", as_of=late, available_at=late, values=[0.01])
 
     assert any("BNBUSDT" in line for line in certify().differences)
+
+
+# --- certified with the candles of then -------------------------------------------------------------------------------
+
+QUIET = "DOGEUSDT"
+RESTATED = HISTORY_END + timedelta(hours=3, minutes=7)
+AFTER_ALL = LIVED_UNTIL + timedelta(minutes=5)
+FIRST_AFTER = LIVED_UNTIL + timedelta(milliseconds=QUARTER)
+
+
+def lived_ones() -> Certificate:
+    """The certificate of the closes that were lived, and not bootstrapped."""
+    return certify(since=HISTORY_END + timedelta(minutes=1))
+
+
+def test_a_candle_restated_after_the_decisions_leaves_them_certified(lived: Lived) -> None:
+    aftermath.on_the_clock()
+    aftermath.restate(QUIET, RESTATED, noted=AFTER_ALL)
+
+    found = lived_ones()
+
+    assert (found.differences, found.unclear) == ([], [])
+    assert found.restated == (LIVED_UNTIL - RESTATED) // timedelta(milliseconds=QUARTER) + 1
+
+
+def test_what_should_have_seen_the_restated_candle_differs(lived: Lived) -> None:
+    aftermath.on_the_clock()
+    aftermath.restate(QUIET, RESTATED, noted=LIVED_UNTIL - timedelta(minutes=20))
+
+    found = lived_ones().differences
+
+    blamed = [to_time(to_ms(LIVED_UNTIL) - back * QUARTER) for back in (1, 0)]
+    assert {line[-16:] for line in (line.split(": ")[0] for line in found if line.startswith(QUIET))} >= {
+        f"{close:%Y-%m-%d %H:%M}" for close in blamed
+    }
+    assert all(any(f"{close:%Y-%m-%d %H:%M}" in line for close in blamed) for line in found)
+
+
+def test_a_revision_that_says_another_past_breaks_the_certificate(lived: Lived) -> None:
+    aftermath.on_the_clock()
+    aftermath.restate(QUIET, RESTATED, noted=AFTER_ALL)
+    row = CandleRevision.objects.get()
+    row.old_figures = [2 * figure if figure else None for figure in row.old_figures]
+    row.save(update_fields=["old_figures"])
+
+    assert any(line.startswith(QUIET) for line in lived_ones().differences)
+
+
+def test_an_outcome_is_certified_with_the_candle_that_ended_it(lived: Lived) -> None:
+    touched = RejectedSignal.objects.filter(outcome="stop", exit_at__gt=HISTORY_END, opened_at__gt=HISTORY_END)
+    row = touched.latest("exit_at")
+    assert row.exit_at is not None
+    aftermath.flatten(row.symbol, row.exit_at - timedelta(minutes=1))
+    aftermath.on_the_clock()
+    CandleRevision.objects.update(noted_at=AFTER_ALL)
+    assert lived_ones().differences == []
+
+    CandleRevision.objects.all().delete()
+
+    assert any("outcome" in line or "exit" in line for line in lived_ones().differences)
+
+
+def test_closes_before_and_after_a_restatement_are_each_certified_with_what_they_saw(lived: Lived) -> None:
+    aftermath.restate(QUIET, RESTATED)
+
+    aftermath.live_on(2)
+
+    found = lived_ones()
+    assert (found.differences, found.unclear) == ([], [])
+    assert found.closes == 30
+    assert found.restated > 0
+
+
+def test_a_close_decided_with_a_hole_that_is_filled_later_is_certified_by_the_run_that_filled_it(lived: Lived) -> None:
+    aftermath.live_on(1, without={QUIET: 4})
+    aftermath.long_ago()
+    aftermath.fill(QUIET, FIRST_AFTER, 4)
+
+    found = lived_ones()
+
+    scan = ScanHistory.objects.get(symbol=QUIET, close_time=FIRST_AFTER)
+    assert (scan.missing_minutes, scan.rejection) == (8, "stale_data")
+    assert (found.differences, found.unclear) == ([], [])
+    assert (found.incomplete, found.restated) == (1, 1)
+    BackfillRun.objects.all().delete()
+    assert any(line.startswith(QUIET) for line in lived_ones().differences)
+
+
+def test_a_hole_that_is_still_open_or_was_explained_later_leaves_the_close_certified(lived: Lived) -> None:
+    aftermath.live_on(1, without={QUIET: 4})
+    still_open = lived_ones()
+    aftermath.explain(QUIET, FIRST_AFTER - timedelta(minutes=4), FIRST_AFTER)
+
+    assert (still_open.differences, lived_ones().differences) == ([], [])
+
+
+def test_decisions_of_other_symbols_than_before_are_certified(lived: Lived) -> None:
+    Symbol.objects.filter(name=QUIET).update(is_active=False)
+    aftermath.live_on(1)
+
+    found = lived_ones()
+
+    assert not ScanHistory.objects.filter(symbol=QUIET, close_time__gt=LIVED_UNTIL).exists()
+    assert (found.differences, found.closes) == ([], 29)
+
+
+def test_what_a_delisting_left_void_is_certified(lived: Lived) -> None:
+    held = RejectedSignal.objects.filter(symbol=QUIET, outcome="")
+    assert held.exists()
+    aftermath.live_on(1, without={QUIET: 15})
+    aftermath.delist(QUIET, LIVED_UNTIL)
+    aftermath.live_on(1, first=2, without={QUIET: 15})
+
+    found = certify()
+
+    assert not held.exists()
+    assert RejectedSignal.objects.filter(symbol=QUIET, outcome="void", exit_at=LIVED_UNTIL).exists()
+    assert (found.differences, found.unclear) == ([], [])
+
+
+def test_what_ran_out_before_the_delisting_was_noticed_is_certified_as_that(lived: Lived) -> None:
+    later = LIVED_UNTIL + timedelta(hours=15)
+    aftermath.explain(QUIET, LIVED_UNTIL, later)
+    advance_market_clock(later)
+    scans.track(RejectedSignal, until=later, symbols=[QUIET])
+
+    aftermath.delist(QUIET, LIVED_UNTIL)
+
+    assert RejectedSignal.objects.filter(symbol=QUIET, outcome="time", exit_at__gt=LIVED_UNTIL).exists()
+    assert certify().differences == []
+    CandleGap.objects.update(evidence={"delisted_at": LIVED_UNTIL.isoformat()})
+    assert any("outcome" in line for line in certify().differences)

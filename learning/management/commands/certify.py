@@ -9,14 +9,14 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from alphapulse_site.arguments import progress_bar, utc_time
-from learning.certify import certify
+from learning.certify import Certificate, certify
 
 SHOWN = 20
 
 
 class Command(BaseCommand):
     help = (
-        "Recompute every stored decision and outcome from the stored candles and compare bit for bit; "
+        "Recompute every stored decision and outcome from the candles it was made with and compare bit for bit; "
         "exit code 1 if anything differs. Example: manage.py certify --from 2021-07-04"
     )
 
@@ -31,18 +31,29 @@ class Command(BaseCommand):
         if options["json"]:
             self.stdout.write(json.dumps(asdict(found)))
         else:
-            self._tell(found.closes, found.scans, found.outcomes, found.differences)
-            if found.by_other_heads:
-                self.stdout.write(f"{found.by_other_heads:,} closes left out: another release decided them")
-            self.stdout.write(f"decisions_digest {found.decisions_digest}")
+            self._tell(found)
         if found.differences:
             sys.exit(1)
 
-    def _tell(self, closes: int, scans: int, outcomes: int, differences: list[str]) -> None:
-        self.stdout.write(
-            f"{closes:,} closes, {scans:,} scans, {outcomes:,} brackets compared: {len(differences):,} differences"
+    def _tell(self, found: Certificate) -> None:
+        compared = f"{found.closes:,} closes, {found.scans:,} scans, {found.outcomes:,} brackets compared"
+        self._list(f"{compared}: {len(found.differences):,} differences", found.differences)
+        remarks = (
+            (found.restated, "closes compared with their candles of then: some have changed since"),
+            (found.incomplete, "scans knew of missing minutes that nobody had explained yet"),
+            (found.by_other_heads, "closes left out: another release decided them"),
         )
-        for line in differences[:SHOWN]:
+        for count, remark in remarks:
+            if count:
+                self.stdout.write(f"{count:,} {remark}")
+        if found.unclear:
+            told = "rows differ where candles came in during the look: nobody can say which they saw"
+            self._list(f"{len(found.unclear):,} {told}", found.unclear)
+        self.stdout.write(f"decisions_digest {found.decisions_digest}")
+
+    def _list(self, heading: str, lines: list[str]) -> None:
+        self.stdout.write(heading)
+        for line in lines[:SHOWN]:
             self.stdout.write(f"- {line}")
-        if len(differences) > SHOWN:
-            self.stdout.write(f"(+{len(differences) - SHOWN:,} more; --json lists all)")
+        if len(lines) > SHOWN:
+            self.stdout.write(f"(+{len(lines) - SHOWN:,} more; --json lists all)")
