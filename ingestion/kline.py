@@ -74,10 +74,16 @@ def is_final(k: object) -> bool:
 def candles(klines: Iterable[Kline]) -> dict[str, Candles]:
     """Candles by symbol, ascending and unique in open time; of two klines of one minute the later one counts."""
     newest = {(kline.symbol, kline.open_ms): kline for kline in klines}
-    found: dict[str, list[Kline]] = {}
-    for key in sorted(newest):
-        found.setdefault(key[0], []).append(newest[key])
-    return {symbol: _columns(minutes) for symbol, minutes in found.items()}
+    if not newest:
+        return {}
+    ordered = [newest[key] for key in sorted(newest)]
+    # One set of columns, cut by symbol: at a minute's close there are hundreds of symbols with one candle each.
+    every = _columns(ordered)
+    starts = [place for place, kline in enumerate(ordered) if not place or kline.symbol != ordered[place - 1].symbol]
+    return {
+        ordered[start].symbol: every.rows(slice(start, end))
+        for start, end in zip(starts, [*starts[1:], len(ordered)], strict=True)
+    }
 
 
 def _columns(klines: Sequence[Kline]) -> Candles:

@@ -21,6 +21,7 @@ class CloseOut:
         self._reception, self._grace, self._call = reception, grace, call
         self._symbols: frozenset[str] = frozenset()
         self._looked_at = 0
+        self._told: list[str] = []
 
     def want(self, symbols: Iterable[str]) -> None:
         self._symbols = frozenset(symbols)
@@ -50,6 +51,8 @@ class CloseOut:
 
     def _call_for(self, missing: list[str]) -> None:
         if missing:
-            shown = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
-            logger.info("no candle of the last minute for %d symbols (%s); asking over REST", len(missing), shown)
             self._call()
+        if missing and missing != self._told:
+            shown = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
+            logger.info("no candle of the last minute came for %d symbols (%s); REST is asked", len(missing), shown)
+        self._told = missing

@@ -10,6 +10,8 @@ from ingestion.timeframes import MINUTE_MS
 # The quickest tenth of the messages shows the exchange's clock best; a few wrong stamps are not among so many.
 QUICKEST, SAMPLES, LONGEST_AGE = 0.9, 1000, 10.0
 SECONDS_BETWEEN_LOOKS, FEW = 0.1, 100
+# So many messages together are believed when they are further on than the others, as after a jam.
+AGREEING = 3
 
 
 class ExchangeTime:
@@ -46,6 +48,14 @@ class ExchangeTime:
         """The close of the latest minute that is over at the exchange."""
         now_ms = self.now_ms(at)
         return None if now_ms is None else int(now_ms) // MINUTE_MS * MINUTE_MS
+
+    def has_come(self, ms: float, at: float) -> bool:
+        """Whether this moment is over at the exchange, by its clock or by what a few messages say. For the feeder."""
+        now_ms = self.now_ms(at)
+        if now_ms is None or ms <= now_ms:
+            return True
+        ahead_ms = ms - at * 1000 * self.speed
+        return sum(sample >= ahead_ms for _, sample in self._samples) >= AGREEING
 
     def wall_seconds(self, market_ms: float) -> float:
         """How long this much of the exchange's time lasts for us."""

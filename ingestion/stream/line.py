@@ -84,7 +84,7 @@ class Line:
     @property
     def _patience(self) -> float:
         """A connection that has been up this long without its answers is taken as it is."""
-        return self._rules.open_timeout + self._rules.silence
+        return self._rules.open_timeout + 2 * self._rules.silence
 
     async def _until_due(self, life: _Life) -> None:
         """Until it has ended, or the exchange or its age says that another one should take over."""

@@ -28,8 +28,8 @@ class Reception:
             await self._take_candle(frame, message, at)
 
     async def _take_candle(self, frame: ClosedCandle, message: bytes, at: float) -> None:
-        kline, now_ms = frame.kline, self.clock.now_ms(at)
-        if now_ms is not None and kline.close_ms > now_ms + MINUTE_MS:
+        kline = frame.kline
+        if not self.clock.has_come(kline.close_ms - MINUTE_MS, at):
             # Sound in itself, but alone with its time: one stray stamp must not move the market into the future.
             return await self._inbox.put(refuse(message, "the kline is of a minute that has not come yet"))
         self.closed[kline.symbol] = max(kline.open_ms, self.closed.get(kline.symbol, 0))

@@ -152,15 +152,15 @@ def test_a_connection_that_is_of_no_use_is_replaced_and_what_it_missed_is_asked_
         wait_until(lambda: len(running.checks) >= 3)
 
 
-def test_refusals_are_answered_with_more_and_more_patience() -> None:
+def test_refusals_are_answered_with_patience() -> None:
     async def script(served: ServedConnection) -> None:
         await served.say(kline_message("BTCUSDT", 0))
 
     list_symbols("BTCUSDT")
-    with serving(script, refuse=lambda attempt: (503, {}) if attempt < 4 else None) as server:
+    with serving(script, refuse=lambda attempt: (503, {}) if attempt < 3 else None) as server:
         with running_stream(server.url):
             wait_until(lambda: stored() == [0], seconds=20)
-        assert len(server.attempts) == 4
+        assert len(server.attempts) == 3
 
 
 def test_nobody_knocks_before_the_time_that_the_exchange_has_given() -> None:

@@ -127,6 +127,21 @@ def test_the_quickest_messages_tell_the_time_and_a_stray_stamp_does_not() -> Non
     assert abs(now_ms - (START + 10_000)) < 1
 
 
+def test_a_moment_has_come_when_the_clock_says_so_or_a_few_messages_agree() -> None:
+    clock = ExchangeTime()
+    for number in range(50):
+        clock.note(START + number * 100, number / 10)
+    assert clock.has_come(START + 5_000, 5.0)
+    assert not clock.has_come(START + 100_000, 5.0)
+
+    for believed in (False, False, True):
+        clock.note(START + 100_001, 5.0)
+        assert clock.has_come(START + 100_000, 5.0) is believed
+    now_ms = clock.now_ms(5.0)
+    assert now_ms is not None
+    assert now_ms < START + 6_000
+
+
 def test_a_clock_that_was_set_is_followed_soon() -> None:
     clock = ExchangeTime()
     for number in range(200):
