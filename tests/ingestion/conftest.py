@@ -1,11 +1,13 @@
-"""The futures exchange that tests of the feeds fetch from."""
+"""The exchanges that tests fetch from: of futures, for the feeds, and of spot, for candles."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 
 from tests.ingestion.futures import Clock, Exchange, futures_exchange
+from tests.ingestion.spot import Spot, spot
 
 
 @pytest.fixture
@@ -22,3 +24,10 @@ def exchange(clock: Clock, settings: Any) -> Iterator[Exchange]:
         settings.ALPHAPULSE_FEAR_GREED_URL = ""
         settings.ALPHAPULSE_EXCHANGE_TIMEOUT = 5.0
         yield served
+
+
+@pytest.fixture
+def market(settings: Any, monkeypatch: pytest.MonkeyPatch, db: None) -> Iterator[Spot]:
+    """Open a spot exchange at the address of the settings, for the rest of the test."""
+    with ExitStack() as stack:
+        yield lambda candles, **parts: stack.enter_context(spot(settings, monkeypatch, candles, **parts))

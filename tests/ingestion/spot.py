@@ -1,6 +1,6 @@
 """A spot exchange with a short history, and what tests of the gap keeper ask about it and about what we stored."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,6 +18,9 @@ from tests.ingestion.market import MARCH_24, made_candles
 
 BTC, ETH, ADA = "BTCUSDT", "ETHUSDT", "ADAUSDT"
 KLINES, TIME = "/api/v3/klines", "/api/v3/time"
+
+
+Spot = Callable[..., RunningExchange]
 
 
 def at(minute: int) -> int:
@@ -46,6 +49,11 @@ def spot(
 def listed(*names: str, since: int = 0) -> None:
     for name in names:
         list_symbol(name, to_datetime(at(since)))
+
+
+def asking(running: RunningExchange, code: str) -> str:
+    """The code for another process, which asks this exchange."""
+    return f"from django.conf import settings\nsettings.ALPHAPULSE_SPOT_URL = {running.rest_url!r}\n{code}"
 
 
 def asked(running: RunningExchange, path: str = KLINES) -> int:

@@ -1,7 +1,6 @@
 """One gap check against the exchange at its wire: what it brings, what it explains, what it leaves for the next."""
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -31,7 +30,9 @@ from tests.ingestion.spot import (
     BTC,
     ETH,
     KLINES,
+    Spot,
     asked,
+    asking,
     assert_stored,
     at,
     complete_until,
@@ -39,7 +40,6 @@ from tests.ingestion.spot import (
     history,
     listed,
     misbehave,
-    spot,
 )
 
 OUTAGE, NO_CANDLE, REFUSED, NOT_LISTED, HALTED = (
@@ -49,17 +49,6 @@ OUTAGE, NO_CANDLE, REFUSED, NOT_LISTED, HALTED = (
     "not_listed",
     "halted",
 )
-
-Spot = Callable[..., RunningExchange]
-
-
-@pytest.fixture
-def market(settings: Any, monkeypatch: pytest.MonkeyPatch, db: None) -> Iterator[Spot]:
-    """Open an exchange for the rest of the test."""
-    with ExitStack() as stack:
-        yield lambda candles, *, now, **parts: stack.enter_context(
-            spot(settings, monkeypatch, candles, now=now, **parts)
-        )
 
 
 def go_to(exchange: RunningExchange, minute: int) -> None:
@@ -414,18 +403,14 @@ def test_a_candle_that_comes_in_late_for_an_explained_minute_cuts_the_gap(market
 
 def test_beside_another_check_nothing_is_done(market: Spot, process_environment: dict[str, str]) -> None:
     exchange = market(history(BTC), now=60)
-    list_symbol(BTC, timezone.now() - timedelta(minutes=10))
+    list_symbol(BTC, (timezone.now() - timedelta(minutes=10)).replace(second=0, microsecond=0))
 
     with advisory_lock(LOCK):
-        ((filled, open_minutes, error),) = run_at_once(CHECK, with_exchange(process_environment, exchange), count=1)
+        ((filled, open_minutes, error),) = run_at_once(asking(exchange, CHECK), process_environment, count=1)
 
     assert (filled, error) == (0, "another process is at it")
     assert open_minutes in (9, 10)
     assert exchange.exchange.log.lines() == []
-
-
-def with_exchange(environment: dict[str, str], exchange: RunningExchange) -> dict[str, str]:
-    return environment | {"ALPHAPULSE_SPOT_URL": exchange.rest_url}
 
 
 CHECK = """
@@ -459,7 +444,7 @@ def test_four_keepers_at_once_bring_every_candle_once(market: Spot, process_envi
     exchange = market(history(BTC, ETH, without=[7]), now=60)
     listed(BTC, ETH)
 
-    answers = run_at_once(CHECK, with_exchange(process_environment, exchange))
+    answers = run_at_once(asking(exchange, CHECK), process_environment)
 
     assert sum(filled for filled, _, _ in answers) == 118
     assert asked(exchange) == 2
@@ -526,7 +511,7 @@ MINUTES = st.sets(st.integers(0, 119), max_size=60)
 class TestAnyMarket(TestCase):
     """A test case of its own, because each example needs its own transaction."""
 
-    @settings(max_examples=25)
+    @settings(max_examples=15)
     @given(stored=MINUTES, traded=st.tuples(MINUTES, MINUTES))
     def test_every_minute_becomes_a_candle_or_an_explained_gap(
         self, stored: set[int], traded: tuple[set[int], set[int]]
