@@ -214,10 +214,14 @@ def test_the_writer_tells_which_symbols_are_listed_and_follows_changes() -> None
 
 
 @pytest.mark.django_db(transaction=True)
-def test_everything_in_the_queue_is_written_before_the_end() -> None:
+def test_everything_in_the_queue_is_written_before_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ingestion.stream.writer.LARGEST_BATCH", 50)
     with writing() as harness:
         wait_until(lambda: harness.leads)
-        harness.put(*(kline(minute) for minute in range(300)))
+        with candles_locked():
+            harness.put(*(kline(minute) for minute in range(300)))
+            harness.writer.stop()
+            time.sleep(0.2)
     assert minutes() == list(range(300))
     assert harness.figures.candles == 300
 
