@@ -159,8 +159,8 @@ def candle_storage() -> str:
 # The absent time of a symbol is an explained gap that says when it was delisted and when we noticed. One that was
 # delisted by hand has none.
 DELISTINGS = """
-SELECT symbol, (evidence ->> 'delisted_at')::timestamptz, (evidence ->> 'noted_at')::timestamptz FROM candle_gaps
-WHERE symbol = ANY(%(symbols)s) AND reason = 'not_listed' AND evidence ? 'delisted_at'
+SELECT DISTINCT symbol, (evidence ->> 'delisted_at')::timestamptz, (evidence ->> 'noted_at')::timestamptz
+FROM candle_gaps WHERE symbol = ANY(%(symbols)s) AND reason = 'not_listed' AND evidence ? 'delisted_at'
 UNION ALL
 SELECT name, delisted_at, NULL FROM symbols WHERE name = ANY(%(symbols)s) AND delisted_at IS NOT NULL AND NOT EXISTS (
     SELECT FROM candle_gaps WHERE symbol = name AND reason = 'not_listed'
