@@ -63,8 +63,8 @@ class Door(Protocol):
 class Backfill:
     """One run over many holes, until they are asked for or the monotonic moment `ends` has come.
 
-    `heard` is what the exchange said of each symbol it was asked about; `error` why the run stopped, if it did;
-    `is_unfinished`: time was up before all was asked for.
+    `heard` is what the exchange said of each symbol it was asked about; `stopped` the error that ended the run, if one
+    did; `is_unfinished`: time was up before all was asked for.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Backfill:
     ) -> None:
         self.heard: dict[str, Heard] = {}
         self.candles = 0
-        self.error = ""
+        self.stopped: ExchangeDownError | ExchangeBusyError | None = None
         self.is_unfinished = False
         self._door, self._until_ms, self._ends = door, until_ms, ends
         self._archive, self._progress = archive, progress
@@ -97,9 +97,9 @@ class Backfill:
                 self._progress(self.candles)
                 self.is_unfinished = bool(turns) and time.monotonic() >= self._ends
         except (ExchangeDownError, ExchangeBusyError) as error:
-            self.error = str(error)
+            self.stopped = error
         finally:
-            self._close(self._open_runs, self.error)
+            self._close(self._open_runs, "" if self.stopped is None else str(self.stopped))
 
     def first_row(self, symbol: str, start_ms: int) -> Page:
         """What the exchange has from a moment on, as far as its first row tells. Stores nothing."""

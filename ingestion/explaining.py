@@ -43,10 +43,13 @@ class _Shared:
 
 
 class Explaining:
-    """One look at all holes that a backfill has left. It asks the exchange on until the monotonic moment `ends`."""
+    """One look at all holes that a backfill has left. It asks the exchange on until the monotonic moment `ends`.
+
+    `stopped` is the error that kept it from asking, if one did.
+    """
 
     def __init__(self, run: Backfill, holes: Iterable[Hole], *, ends: float) -> None:
-        self.error = ""
+        self.stopped: ExchangeError | None = None
         self._run, self._ends, self._since = run, ends, timezone.now()
         self._holes = list(holes)
         self._symbols = {symbol.name: symbol for symbol in Symbol.objects.all()}
@@ -129,12 +132,12 @@ class Explaining:
 
     def _ask_for_first(self, symbol: str, start_ms: int) -> tuple[Span, ...]:
         """The empty minutes before the next candle; nothing once the exchange did not answer or time is up."""
-        if self.error or time.monotonic() >= self._ends:
+        if self.stopped or time.monotonic() >= self._ends:
             return ()
         try:
             return self._run.first_row(symbol, start_ms).empties
         except ExchangeError as error:
-            self.error = str(error)
+            self.stopped = error
             return ()
 
     # --- what the other symbols say -----------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from ingestion.explaining import Explaining
 from ingestion.gap_records import EXPLAINED, cut_filled_gaps, note_filling, record_explanations
 from ingestion.holes import Hole
 from ingestion.models import CandleGap, Symbol
-from ingestion.rest import ExchangeError
+from ingestion.rest import ExchangeBusyError, ExchangeError
 from ingestion.selectors import unexplained_gaps
 from ingestion.timeframes import MINUTE_MS
 
@@ -41,7 +41,8 @@ LATE_CANDLES = timedelta(hours=1)
 class GapCheck:
     """What one gap check did: candles filled in, minutes explained, minutes that are still open.
 
-    `is_unfinished`: its time was up before everything had been asked for. `error`: why it could do no more.
+    `is_unfinished`: its time was up before everything had been asked for. `error`: why it could do no more, and
+    `busy_until` how long that lasts, if the exchange said so. `is_elsewhere`: another check is at it.
     """
 
     filled: int = 0
@@ -51,6 +52,8 @@ class GapCheck:
     weight: int = 0
     is_unfinished: bool = False
     error: str = ""
+    busy_until: datetime | None = None
+    is_elsewhere: bool = False
     reasons: Mapping[str, int] = field(default_factory=dict)
 
     def figures(self) -> dict[str, Any]:
@@ -85,7 +88,7 @@ def check_gaps(
     """
     with advisory_lock(LOCK) as is_ours, ExitStack() as stack:
         if not is_ours:
-            return GapCheck(open=open_minutes(), error="another process is at it")
+            return GapCheck(open=open_minutes(scope), error="another process is at it", is_elsewhere=True)
         opened = stack.enter_context(_spot_door() if door is None else nullcontext(door))
         return _Check(opened, seconds, scope, progress).run(stack)
 
@@ -135,29 +138,29 @@ class _Check:
         try:
             now_ms = self._door.server_time_ms()
         except ExchangeError as error:
-            return self._without_exchange(str(error))
+            return self._without_exchange(error)
         settled_ms = _minute(now_ms - SETTLED_AFTER_MS)
         run = self._backfill(settled_ms, stack)
         holes = _holes(self._scope, settled_ms)
         self._note(holes, is_new_look=True)
         run.fill(holes)
         left = _holes(self._scope, settled_ms) if run.candles else holes
-        stopped = self._explain(run, left) or run.error
+        stopped = self._explain(run, left) or run.stopped
         if self._reasons:
             left = _holes(self._scope, settled_ms)
         mended = 0 if stopped else self._recheck(settled_ms)
         self._settle(left, settled_ms)
         market_clock.advance(to_datetime(_minute(now_ms)))
-        return self._report(left, filled=run.candles + mended, is_unfinished=run.is_unfinished, error=stopped)
+        return self._report(left, filled=run.candles + mended, is_unfinished=run.is_unfinished, stopped=stopped)
 
-    def _without_exchange(self, error: str) -> GapCheck:
+    def _without_exchange(self, stopped: ExchangeError) -> GapCheck:
         until_ms = _settled_without_exchange()
         if until_ms is None:
-            return self._report([], error=error)
+            return self._report([], stopped=stopped)
         left = _holes(self._scope, until_ms)
         self._note(left, is_new_look=True)
         self._settle(left, until_ms)
-        return self._report(left, error=error)
+        return self._report(left, stopped=stopped)
 
     def _backfill(self, until_ms: int, stack: ExitStack) -> Backfill:
         archive = archive_of_settings()
@@ -169,14 +172,14 @@ class _Check:
             progress=self._progress,
         )
 
-    def _explain(self, run: Backfill, left: list[Hole]) -> str:
+    def _explain(self, run: Backfill, left: list[Hole]) -> ExchangeError | None:
         """Put on record what is proven; returns why no more could be asked, if so."""
         explaining = Explaining(run, left, ends=self._ends)
         found = list(explaining.explanations())
         record_explanations(found)
         for explanation in found:
             self._reasons[explanation.reason.value] += explanation.hole.minutes
-        return explaining.error
+        return explaining.stopped
 
     def _recheck(self, until_ms: int) -> int:
         """Ask again for a few of the gaps explained long ago, since the exchange mends its history; candles found."""
@@ -203,7 +206,12 @@ class _Check:
             _move_complete_until(self._listed, left, until_ms)
 
     def _report(
-        self, left: Iterable[Hole], *, filled: int = 0, is_unfinished: bool = False, error: str = ""
+        self,
+        left: Iterable[Hole],
+        *,
+        filled: int = 0,
+        is_unfinished: bool = False,
+        stopped: ExchangeError | None = None,
     ) -> GapCheck:
         return GapCheck(
             filled=filled,
@@ -212,7 +220,8 @@ class _Check:
             requests=self._door.spent.requests,
             weight=self._door.spent.weight,
             is_unfinished=is_unfinished,
-            error=error,
+            error="" if stopped is None else str(stopped),
+            busy_until=stopped.until if isinstance(stopped, ExchangeBusyError) else None,
             reasons=dict(self._reasons),
         )
 

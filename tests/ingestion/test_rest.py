@@ -3,17 +3,21 @@
 import json
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Event
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
-from ingestion.binance import FuturesDoor
+from ingestion import rest
+from ingestion.binance import FuturesDoor, SpotDoor, premium_weight
+from ingestion.budget import reserve
 from ingestion.feed_rows import STAMPS
 from ingestion.feeds import DAY_MS, PREMIUM, SOURCES
-from ingestion.models import RequestPause
+from ingestion.models import RequestBudget, RequestPause
 from ingestion.pauses import pause_in_force, pause_requests
 from ingestion.rest import (
     Answer,
@@ -24,8 +28,10 @@ from ingestion.rest import (
     RequestRefusedError,
     UnknownSymbolError,
 )
+from tests.at_once import run_at_once
 from tests.ingestion.futures import NOON, NOON_MS, Clock, Exchange, as_json
 from tests.ingestion.market import SHARED
+from tests.ingestion.spot import BTC, TIME, Spot, asked, asking, history, misbehave
 
 RECORDED = SHARED / "data" / "binance_api"
 BANNED_MS = NOON_MS + DAY_MS
@@ -176,6 +182,119 @@ def test_a_pause_of_one_host_is_no_pause_of_another() -> None:
     pause_requests("host", until=NOON + timedelta(hours=2), reason="banned")
 
     assert pause_in_force("other", NOON) is None
+
+
+# --- request weight ---------------------------------------------------------------------------------------------------
+
+
+def budget() -> RequestBudget:
+    return RequestBudget.objects.get()
+
+
+def test_weight_is_paid_before_the_request_is_sent(exchange: Exchange, door: FuturesDoor) -> None:
+    exchange.instead = lambda path, query: as_json({}, 500)
+
+    with pytest.raises(ExchangeDownError):
+        ask(door)
+
+    assert (len(exchange.requests), budget().used, budget().most) == (1, 2, 2400)
+    assert (door.spent.requests, door.spent.weight) == (1, 2)
+
+
+@pytest.mark.parametrize(("limit", "weight"), [(2, 1), (99, 1), (100, 2), (499, 2), (500, 5), (1000, 5), (1001, 10)])
+def test_a_page_of_the_premium_index_weighs_what_the_documentation_says(limit: int, weight: int) -> None:
+    assert premium_weight(limit) == weight
+
+
+@pytest.mark.parametrize(
+    ("header", "told"), [("77", 77), ("0", 0), ("", 0), ("many", 0), ("-5", 0), ("7.5", 0), ("9" * 12, 10_000_000)]
+)
+@pytest.mark.parametrize("status", [200, 429])
+def test_the_weight_that_the_exchange_tells_is_believed_if_it_is_one(
+    exchange: Exchange, door: FuturesDoor, status: int, header: str, told: int
+) -> None:
+    exchange.instead = lambda path, query: as_json([], status, X_MBX_USED_WEIGHT_1M=header)
+
+    with suppress(ExchangeBusyError):
+        ask(door)
+
+    assert (budget().told, budget().used) == (told, max(told, 2))
+
+
+def test_nothing_is_sent_once_our_share_is_spent(exchange: Exchange, door: FuturesDoor, clock: Clock) -> None:
+    exchange.instead = lambda path, query: as_json([], X_MBX_USED_WEIGHT_1M="1919")
+    ask(door)
+
+    with pytest.raises(ExchangeBusyError, match="request weight") as raised:
+        ask(door)
+
+    assert len(exchange.requests) == 1
+    assert timedelta(0) < raised.value.until - clock() <= timedelta(minutes=1)
+    assert not RequestPause.objects.exists()
+
+
+def test_who_has_patience_sends_once_a_pause_is_over(exchange: Exchange) -> None:
+    exchange.instead = lambda path, query: as_json([])
+    with FuturesDoor(patience=5.0) as door:
+        pause_requests(door.host, until=timezone.now() + timedelta(seconds=0.3), reason="over the limit")
+        started = time.monotonic()
+        assert ask(door).body == []
+
+    assert 0.2 < time.monotonic() - started < 4
+
+
+def test_who_has_too_little_patience_is_told_at_once(exchange: Exchange) -> None:
+    with FuturesDoor(patience=1.0) as door:
+        pause_requests(door.host, until=timezone.now() + timedelta(seconds=30), reason="over the limit")
+        started = time.monotonic()
+        with pytest.raises(ExchangeBusyError):
+            ask(door)
+
+    assert time.monotonic() - started < 0.5
+    assert exchange.requests == []
+
+
+def test_who_waits_for_weight_sends_nothing_into_a_ban_that_came_meanwhile(
+    exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with FuturesDoor(patience=70.0) as door:
+        reserve(door.host, 2400, most=2400)
+
+        def minutes_later(seconds: float) -> None:
+            RequestBudget.objects.update(used=0)
+            pause_requests(door.host, until=timezone.now() + timedelta(hours=2), reason="banned")
+
+        monkeypatch.setattr(rest.time, "sleep", minutes_later)
+        with pytest.raises(ExchangeBusyError, match="banned"):
+            ask(door)
+
+    assert exchange.requests == []
+
+
+ASK = """
+from ingestion.binance import SpotDoor
+from ingestion.rest import ExchangeError
+with SpotDoor(patience=0.5) as door:
+    answer = []
+    for _ in range(5):
+        try:
+            answer.append(door.server_time_ms() > 0)
+        except ExchangeError as error:
+            answer.append(type(error).__name__)
+"""
+
+
+def test_a_ban_of_one_process_keeps_all_others_quiet(market: Spot, process_environment: dict[str, str]) -> None:
+    spot = market(history(BTC), now=60)
+    misbehave(spot, "418", count=1, seconds=300, paths=[TIME])
+    with SpotDoor() as door, pytest.raises(ExchangeBusyError):
+        door.server_time_ms()
+
+    answers = run_at_once(asking(spot, ASK), process_environment)
+
+    assert answers == [["ExchangeBusyError"] * 5] * 4
+    assert asked(spot, TIME) == 1
+    assert spot.exchange.log.defied() == []
 
 
 # --- clocks -----------------------------------------------------------------------------------------------------------
