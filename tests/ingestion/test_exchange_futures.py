@@ -106,6 +106,7 @@ def test_premium_candles_follow_on_each_other_and_do_not_change(running: Running
 @pytest.mark.parametrize(
     ("query", "opens"),
     [
+        ({"startTime": MARCH_24}, [0, 5, 10]),
         ({"startTime": MARCH_24 + 1}, [5, 10, 15]),
         ({"startTime": MARCH_24, "endTime": MARCH_24 + 5 * MINUTE_MS}, [0, 5]),
         ({"endTime": MARCH_24 + 4 * MINUTE_MS}, [-10, -5, 0]),

@@ -19,6 +19,7 @@ from websockets.exceptions import InvalidStatus
 from ingestion import kline
 from ingestion.exchange.audience import StreamLimits
 from ingestion.exchange.faults import Fault
+from ingestion.exchange.frames import text_frame
 from ingestion.exchange.intervals import INTERVALS
 from ingestion.timeframes import MINUTE_MS, Candles
 from tests.ingestion.exchanges import RunningExchange, running_exchange
@@ -101,6 +102,14 @@ def test_a_closing_frame_says_what_rest_says(running: RunningExchange) -> None:
     # The source of ETHUSDT has no trades: 0 for all that, as over REST, and the reader takes it for unknown.
     assert [found[ETH][name] for name in ("n", "q", "V", "Q", "f", "L")] == [0, *["0.00000000"] * 3, -1, -1]
     assert np.isnan(kline.from_frame(found[ETH]).figures[-1])
+
+
+@pytest.mark.parametrize(
+    ("length", "header"),
+    [(0, "8100"), (125, "817d"), (126, "817e007e"), (65_535, "817effff"), (65_536, "817f0000000000010000")],
+)
+def test_the_header_of_a_frame_is_as_short_as_the_protocol_has_it(length: int, header: str) -> None:
+    assert text_frame("x" * length).hex() == header + "78" * length
 
 
 def test_a_frame_tells_when_it_was_sent(running: RunningExchange) -> None:
