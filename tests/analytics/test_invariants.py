@@ -17,8 +17,8 @@ from alphapulse_site.models import JobRun, ParkedTask
 from analytics.doctor import Snapshot, examine
 from analytics.inputs import input_digest
 from analytics.invariants import INVARIANTS, Finding, Moment
-from ingestion.candles import store_candles
-from ingestion.models import CandleGap, CandleSource, FeedGap
+from ingestion.candles import load_candles, store_candles
+from ingestion.models import CandleGap, CandleRevision, CandleSource, FeedGap
 from ingestion.partitions import ensure_partitions
 from ingestion.timeframes import MINUTE_MS, Candles
 from learning import ledger
@@ -317,6 +317,19 @@ def test_a_candle_that_was_changed_after_the_scan_is_noticed(well: None) -> None
     scan_of_real_inputs()
     execute("UPDATE candles SET volume = 101 WHERE open_time = %s", rows.NOW - 10 * MINUTE)
 
+    assert broken() == {"I8"}
+
+
+def test_a_candle_that_the_exchange_corrected_after_the_scan_is_no_hindsight(well: None) -> None:
+    scan_of_real_inputs()
+    minute = to_ms(rows.NOW - 10 * MINUTE)
+    for source, volume in ((CandleSource.REST, 101.0), (CandleSource.ARCHIVE, 102.0)):
+        corrected = load_candles("BTCUSDT", minute, minute + MINUTE_MS)
+        corrected.volume[:] = volume
+        store_candles({"BTCUSDT": corrected}, source=source)
+
+    assert not broken()
+    CandleRevision.objects.update(noted_at=rows.NOW - DAY)
     assert broken() == {"I8"}
 
 
