@@ -1,4 +1,4 @@
-"""The market in the admin, to look at: symbols with their latest candles, gaps, quarantine, backfills, feeds.
+"""The market in the admin, to look at: symbols with their latest candles, gaps, corrections, backfills, feeds.
 
 Candles have a composite key, which the admin does not take, and are too many to count: they are shown a few at a
 time with their symbol.
@@ -10,14 +10,17 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from alphapulse_site.admin import ReadOnlyAdmin
+from ingestion.candles import FIGURES
 from ingestion.models import (
     BackfillRun,
     Candle,
     CandleGap,
+    CandleRevision,
     FeedGap,
     FeedSeries,
     MarketFeed,
     QuarantinedMessage,
+    RequestBudget,
     RequestPause,
     Symbol,
 )
@@ -27,10 +30,14 @@ LATEST_CANDLES = 30
 
 @admin.register(Symbol)
 class SymbolAdmin(admin.ModelAdmin):
-    list_display = ("name", "base_asset", "quote_asset", "is_active", "listed_at", "delisted_at", "complete_until")
-    list_filter = ("is_active", "quote_asset")
+    list_display = (
+        *("name", "is_active", "trading_status", "listed_at", "delisted_at", "complete_until"),
+        *("tick_size", "step_size", "min_notional"),
+    )
+    list_filter = ("is_active", "trading_status", "quote_asset")
     search_fields = ("name",)
-    readonly_fields = ("complete_until", "latest_candles")
+    # What the exchange says of it, and what follows from its candles.
+    readonly_fields = ("trading_status", "tick_size", "step_size", "min_notional", "complete_until", "latest_candles")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Symbol | None = None) -> tuple[str, ...]:
         return (*self.readonly_fields, "name") if obj else self.readonly_fields
@@ -55,6 +62,22 @@ class CandleGapAdmin(ReadOnlyAdmin):
     search_fields = ("symbol",)
 
 
+@admin.register(CandleRevision)
+class CandleRevisionAdmin(ReadOnlyAdmin):
+    list_display = ("symbol", "open_time", "noted_at", "old_source", "new_source", "what_changed")
+    list_filter = ("old_source", "new_source", "symbol")
+    search_fields = ("symbol",)
+
+    @admin.display(description="what changed")
+    def what_changed(self, revision: CandleRevision) -> str:
+        figures = zip(FIGURES, revision.old_figures, revision.new_figures, strict=True)
+        return ", ".join(f"{name} {_told(old)} -> {_told(new)}" for name, old, new in figures if old != new)
+
+
+def _told(figure: float | None) -> str:
+    return "unknown" if figure is None else f"{figure:.12g}"
+
+
 @admin.register(QuarantinedMessage)
 class QuarantinedMessageAdmin(ReadOnlyAdmin):
     list_display = ("received_at", "source", "file", "line", "reason")
@@ -64,8 +87,11 @@ class QuarantinedMessageAdmin(ReadOnlyAdmin):
 
 @admin.register(BackfillRun)
 class BackfillRunAdmin(ReadOnlyAdmin):
-    list_display = ("symbol", "start", "end", "status", "candles", "requests", "started_at", "finished_at")
-    list_filter = ("status", "symbol")
+    list_display = (
+        *("symbol", "start", "end", "source", "status", "candles", "requests", "weight"),
+        *("started_at", "progress_at", "finished_at", "error"),
+    )
+    list_filter = ("status", "source", "symbol")
 
 
 @admin.register(MarketFeed)
@@ -90,3 +116,8 @@ class FeedGapAdmin(ReadOnlyAdmin):
 @admin.register(RequestPause)
 class RequestPauseAdmin(ReadOnlyAdmin):
     list_display = ("host", "until", "reason", "noted_at")
+
+
+@admin.register(RequestBudget)
+class RequestBudgetAdmin(ReadOnlyAdmin):
+    list_display = ("host", "window_start", "used", "most", "told")

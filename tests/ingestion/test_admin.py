@@ -13,16 +13,21 @@ from ingestion.importing import list_symbol
 from ingestion.models import (
     BackfillRun,
     CandleGap,
+    CandleRevision,
     CandleSource,
     FeedGap,
     FeedSeries,
     QuarantinedMessage,
+    RequestBudget,
     RequestPause,
 )
 from tests.ingestion.market import MARCH_24, made_candles
 
 NOW = datetime(2023, 4, 1, tzinfo=UTC)
-RECORDED = ("candlegap", "quarantinedmessage", "backfillrun", "marketfeed", "feedseries", "feedgap", "requestpause")
+RECORDED = (
+    *("candlegap", "candlerevision", "quarantinedmessage", "backfillrun", "marketfeed", "feedseries", "feedgap"),
+    *("requestpause", "requestbudget"),
+)
 
 
 @pytest.fixture
@@ -40,6 +45,12 @@ def market(db: None) -> None:
         **feed, start=NOW, end=NOW.replace(hour=1), status="filling", first_seen=NOW, last_checked=NOW
     )
     RequestPause.objects.create(host="fapi.example", until=NOW, reason="429", noted_at=NOW)
+    RequestBudget.objects.create(host="api.example", window_start=NOW, used=40, most=6000)
+    CandleRevision.objects.create(
+        **{"symbol": "BTCUSDT", "open_time": NOW, "old_source": "stream", "new_source": "rest"},
+        old_figures=[1.0, 1.0, 1.0, 1.0, 7.5, None, None, None, None],
+        new_figures=[1.0, 1.0, 1.0, 1.0, 7.75, 7.75, None, None, None],
+    )
 
 
 @pytest.mark.parametrize("model", ["symbol", *RECORDED])
@@ -69,3 +80,16 @@ def test_a_payload_is_shown_as_text(admin_client: Client, market: None) -> None:
     page = admin_client.get(reverse("admin:ingestion_quarantinedmessage_change", args=[row.pk])).content.decode()
 
     assert "&lt;b&gt;NaN&lt;/b&gt;" in page
+
+
+def test_a_correction_says_which_figures_changed(admin_client: Client, market: None) -> None:
+    page = admin_client.get(reverse("admin:ingestion_candlerevision_changelist")).content.decode()
+
+    assert "volume 7.5 -&gt; 7.75, quote_volume unknown -&gt; 7.75</td>" in page
+
+
+def test_what_the_exchange_says_of_a_symbol_cannot_be_edited(admin_client: Client, market: None) -> None:
+    page = admin_client.get(reverse("admin:ingestion_symbol_change", args=["BTCUSDT"])).content.decode()
+
+    assert 'name="is_active"' in page
+    assert not any(f'name="{name}"' in page for name in ("trading_status", "tick_size", "complete_until"))
