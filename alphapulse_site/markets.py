@@ -6,8 +6,8 @@ from typing import Any
 from django.utils.module_loading import import_string
 
 from alphapulse_site.clock import advance_market_clock, is_recording, market_now, set_market_clock
-from alphapulse_site.embedded import Places
 from alphapulse_site.models import MarketClock
+from alphapulse_site.places import Places
 from alphapulse_site.preflight import RefusalError
 
 BINANCE, RECORDING, AUTO = "binance", "recording", "auto"
@@ -89,7 +89,8 @@ def _import_history(recording: Any) -> str:
 def _fetch_history() -> str:
     """List the symbols by rule and fill their history; only then the clock starts."""
     try:
-        listed = import_string("ingestion.listing.refresh_universe")()
+        with import_string("ingestion.binance.SpotDoor")() as door:
+            listed = import_string("ingestion.listing.refresh_universe")(door=door)
     except import_string("ingestion.rest.ExchangeError") as error:
         raise RefusalError(f"{error}. Try again later, or start with --market recording.") from error
     done = import_string("ingestion.gaps.check_gaps")(seconds=None)
@@ -100,4 +101,4 @@ def _fetch_history() -> str:
             "What came is kept; start again to go on, or start with --market recording and another --data."
         )
     advance_market_clock(until)
-    return f"{done.filled:,} now, {listed} symbols to {until:%Y-%m-%d %H:%M} UTC"
+    return f"{done.filled:,} now, {listed.scanned} symbols to {until:%Y-%m-%d %H:%M} UTC"

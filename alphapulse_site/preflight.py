@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from alphapulse_site.embedded import Places, check_data_directory
+from alphapulse_site.embedded import check_data_directory
+from alphapulse_site.places import Places
 
 OWN_SERVERS_ONLY = ("DATABASE_URL", "REDIS_URL")
 

@@ -18,10 +18,11 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils.module_loading import import_string
 
-from alphapulse_site import embedded, environment
+from alphapulse_site import environment
 from alphapulse_site.checklist import Checklist
 from alphapulse_site.clock import is_recording
 from alphapulse_site.markets import Wanted, bring_history, choose_market
+from alphapulse_site.places import Places
 from alphapulse_site.preflight import RefusalError
 
 OPERATOR = "operator"
@@ -36,8 +37,8 @@ class Options:
     port: int
 
     @property
-    def places(self) -> embedded.Places:
-        places: embedded.Places = settings.PLACES
+    def places(self) -> Places:
+        places: Places = settings.PLACES
         return places
 
     @property

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from alphapulse_site import environment
-from alphapulse_site.embedded import Places
+from alphapulse_site.places import Places
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 PROFILE = environment.choice("ALPHAPULSE_PROFILE", "embedded", ("embedded", "production"))

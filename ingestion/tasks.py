@@ -1,4 +1,4 @@
-"""The market, kept complete: gaps are found and settled, feeds fetched, partitions there before they are needed."""
+"""The market, kept complete: gaps found and settled, symbols listed, feeds fetched, partitions made in time."""
 
 from datetime import timedelta
 
@@ -7,7 +7,7 @@ from celery import shared_task
 from alphapulse_site.clock import market_now
 from alphapulse_site.hints import hint
 from alphapulse_site.jobs import beat
-from ingestion import feed_fetch, gaps, partitions
+from ingestion import feed_fetch, gaps, listing, partitions
 from ingestion.rest import ExchangeDownError
 
 MONTHS_AHEAD = timedelta(days=62)
@@ -31,6 +31,20 @@ def fetch_feeds() -> None:
     done = feed_fetch.fetch_feeds()
     beat("feed_fetch", **done.figures())
     done.raise_if_down()
+
+
+@shared_task(
+    name="ingestion.refresh_universe", autoretry_for=(ExchangeDownError,), retry_backoff=True, max_retries=5
+)
+def refresh_universe() -> None:
+    """Bring the symbols in line with the exchange's list, once a market day; else its word on each, such as a halt."""
+    # 25 MB that only a process that asks the exchange should pay.
+    from ingestion.binance import SpotDoor
+
+    with SpotDoor() as door:
+        run = listing.refresh_of_the_day(door=door)
+        changed = 0 if run else listing.note_statuses(door=door)
+    beat("universe", refreshed=run is not None, changed=changed)
 
 
 @shared_task(name="ingestion.upkeep_partitions")

@@ -10,7 +10,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
 
-from alphapulse_site.embedded import Places, running
+from alphapulse_site.embedded import running
+from alphapulse_site.places import Places
 
 OWNER = "ALPHAPULSE_TEST_SERVERS"
 # No test depends on the world: whoever wants an exchange starts one.

@@ -20,7 +20,11 @@ APPS = ("alphapulse_site", "ingestion", "signals", "learning", "analytics")
 
 PURE = (
     *("ingestion.timeframes", "ingestion.symbols", "ingestion.csv_rows"),
-    *("ingestion.feeds", "ingestion.feed_rows", "ingestion.feed_plan"),
+    *("ingestion.feeds", "ingestion.feed_rows", "ingestion.feed_plan", "ingestion.kline", "ingestion.kline_pages"),
+    *("ingestion.revisions", "ingestion.universe", "ingestion.stream.exchange_time", "ingestion.stream.frames"),
+    *("ingestion.stream.pace", "ingestion.stream.plan"),
+    *(f"ingestion.exchange.{name}" for name in ("dialogue", "distortions", "frames", "info", "intervals", "listings")),
+    *(f"ingestion.exchange.{name}" for name in ("readings", "running", "series", "tickers")),
     *("signals.indicators", "signals.indicators.*", "signals.heads", "signals.heads.*", "signals.mood"),
     *("signals.columns", "signals.digests", "signals.feeds"),
     *("signals.mood_feed", "signals.consensus", "signals.gates", "signals.regime", "signals.bracket"),
@@ -30,7 +34,7 @@ PURE = (
     *("learning.daily", "learning.evaluation", "learning.events", "learning.follow", "learning.labels"),
     *("learning.layers", "learning.learner", "learning.lessons", "learning.logistic", "learning.mixture"),
     *("learning.nightly", "learning.procedure", "learning.promotion", "learning.school", "learning.state"),
-    *("learning.step", "learning.structure", "learning.walk", "learning.weekly"),
+    *("learning.step", "learning.structure", "learning.walk", "learning.weekly", "learning.spells", "learning.views"),
     *("learning.head_looks", "learning.head_measures", "learning.head_report"),
 )
 # What the pure core may import beside itself: arithmetic and plain data, nothing that knows the time, the machine or
@@ -44,7 +48,8 @@ CLOCKS = {"now", "utcnow", "today", "time", "monotonic", "perf_counter", "proces
 # Floors inside an app: pure core < models < what only reads or translates < services < outer doors.
 MODELS = ("*.models", "signals.decided_scan")
 READERS = (
-    *("*.selectors", "*.selectors.*", "ingestion.candles", "ingestion.holes", "ingestion.partitions"),
+    *("*.selectors", "*.selectors.*", "ingestion.candles", "ingestion.changes", "ingestion.holes"),
+    *("ingestion.partitions",),
     *("signals.configuration", "signals.rows", "signals.windows", "signals.explained"),
 )
 DOORS = ("*.tasks", "*.management.*", "*.admin", "*.api", "*.api.*", "*.urls", "*.apps", "*.wsgi")
@@ -53,8 +58,12 @@ DOORS = ("*.tasks", "*.management.*", "*.admin", "*.api", "*.api.*", "*.urls", "
 FRAME = ("admin", "arguments", "celery", "clock", "copying", "hints", "jobs", "models", "pages")
 ALSO_PUBLIC: dict[str, tuple[set[str], str]] = {
     "ingestion.candles": (
-        {"load_candles", "load_many", "to_ms", "to_datetime"},
+        {"load_candles", "load_many", "to_ms", "to_datetime", "EPOCH"},
         "reads the candle table as arrays: the selector of a table too long for row objects",
+    ),
+    "ingestion.changes": (
+        {"changes_to"},
+        "what happened to candles after they were used: reads only",
     ),
     "ingestion.csv_format": (
         {"load_recording", "CandleFileError"},

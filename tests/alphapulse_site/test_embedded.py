@@ -10,7 +10,8 @@ import pytest
 import redis
 
 from alphapulse_site import embedded
-from alphapulse_site.embedded import EmbeddedServerError, Places, running, running_postgres, running_valkey
+from alphapulse_site.embedded import EmbeddedServerError, running, running_postgres, running_valkey
+from alphapulse_site.places import Places
 
 
 @pytest.fixture

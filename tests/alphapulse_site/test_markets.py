@@ -7,8 +7,8 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from alphapulse_site.clock import advance_market_clock, is_recording, market_now
-from alphapulse_site.embedded import Places
 from alphapulse_site.markets import AUTO, BINANCE, RECORDING, Wanted, bring_history, choose_market
+from alphapulse_site.places import Places
 from alphapulse_site.preflight import RefusalError
 
 pytestmark = pytest.mark.django_db

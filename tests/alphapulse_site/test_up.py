@@ -17,8 +17,8 @@ from rich.console import Console
 
 from alphapulse_site.checklist import Checklist
 from alphapulse_site.clock import advance_market_clock, set_market_clock
-from alphapulse_site.embedded import Places
 from alphapulse_site.models import MarketClock
+from alphapulse_site.places import Places
 from alphapulse_site.preflight import RefusalError, only_one
 from alphapulse_site.preparation import STEPS, Options, prepare
 
