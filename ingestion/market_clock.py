@@ -1,6 +1,7 @@
 """How the market clock goes: minute by minute, as soon as every listed symbol has a candle or an explained gap."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -55,8 +56,9 @@ WHERE gap.symbol = ANY(%(symbols)s) AND gap.status = 'filling' AND gap.first_see
 
 def stalled_symbols(symbols: list[str]) -> set[str]:
     """Those with a hole that was seen long ago and whose backfill has brought nothing since."""
+    parameters: dict[str, Any] = {"symbols": symbols, "patience": PATIENCE}
     with connection.cursor() as cursor:
-        cursor.execute(STALLED, {"symbols": symbols, "patience": PATIENCE})
+        cursor.execute(STALLED, parameters)
         return {symbol for (symbol,) in cursor.fetchall()}
 
 

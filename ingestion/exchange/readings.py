@@ -55,8 +55,7 @@ def funding_stamp(paid_ms: int) -> int:
 
 def interest_value(symbol: str, at_ms: int) -> float:
     """Open interest of the contract in USDT."""
-    size = (_phases(symbol, "size")[0], SMALLEST_INTEREST, LARGEST_INTEREST)
-    middle = size[1] * (size[2] / size[1]) ** size[0]
+    middle = SMALLEST_INTEREST * math.exp(math.log(LARGEST_INTEREST / SMALLEST_INTEREST) * _phases(symbol, "size")[0])
     return middle * (1 + 0.2 * wave(symbol, "interest", at_ms))
 
 
