@@ -41,13 +41,16 @@ class CloseOut:
         close_ms = int(due_ms) // MINUTE_MS * MINUTE_MS
         if close_ms != self._looked_at:
             self._looked_at = close_ms
-            self._call_for(self.missing(close_ms))
+            self._call_for(self._missing(close_ms))
         return max(LEAST_WALL_SECONDS, clock.wall_seconds(close_ms + MINUTE_MS - due_ms))
 
-    def missing(self, close_ms: int) -> list[str]:
-        """The symbols whose candle that closed then has not come, nor a later one."""
-        closed = self._reception.closed
-        return sorted(symbol for symbol in self._symbols if closed.get(symbol, 0) < close_ms - MINUTE_MS)
+    def _missing(self, close_ms: int) -> list[str]:
+        """The symbols whose candle that closed then has not come, and those that have left out one since last time."""
+        closed, skipped = self._reception.closed, self._reception.skipped
+        late = {symbol for symbol in self._symbols if closed.get(symbol, 0) < close_ms - MINUTE_MS}
+        missing = sorted(late | (skipped & self._symbols))
+        skipped.clear()
+        return missing
 
     def _call_for(self, missing: list[str]) -> None:
         if missing:

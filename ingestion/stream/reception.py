@@ -10,11 +10,15 @@ from ingestion.timeframes import MINUTE_MS
 
 
 class Reception:
-    """One for all connections. `closed` has the open time (ms) of the latest closed candle of each symbol."""
+    """One for all connections. `closed` has the open time (ms) of the latest closed candle of each symbol.
+
+    `skipped` are the symbols one of whose candles came without the one before it.
+    """
 
     def __init__(self, inbox: Inbox, clock: ExchangeTime, figures: Figures) -> None:
         self.clock, self.figures = clock, figures
         self.closed: dict[str, int] = {}
+        self.skipped: set[str] = set()
         self._inbox = inbox
 
     async def take(self, frame: ClosedCandle | RunningCandle | Refused, message: bytes) -> None:
@@ -32,5 +36,8 @@ class Reception:
         if not self.clock.has_come(kline.close_ms - MINUTE_MS, at):
             # Sound in itself, but alone with its time: one stray stamp must not move the market into the future.
             return await self._inbox.put(refuse(message, "the kline is of a minute that has not come yet"))
-        self.closed[kline.symbol] = max(kline.open_ms, self.closed.get(kline.symbol, 0))
+        before_ms = self.closed.get(kline.symbol, kline.open_ms)
+        if kline.open_ms > before_ms + MINUTE_MS:
+            self.skipped.add(kline.symbol)
+        self.closed[kline.symbol] = max(kline.open_ms, before_ms)
         await self._inbox.put(kline)

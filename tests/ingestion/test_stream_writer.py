@@ -22,7 +22,7 @@ from ingestion.models import Candle, CandleRevision, QuarantinedMessage
 from ingestion.stream.close_out import CloseOut
 from ingestion.stream.exchange_time import ExchangeTime
 from ingestion.stream.figures import Figures
-from ingestion.stream.frames import refuse
+from ingestion.stream.frames import ClosedCandle, refuse
 from ingestion.stream.gap_checks import GapChecks
 from ingestion.stream.inbox import Inbox, Item
 from ingestion.stream.lease import LOCK
@@ -296,12 +296,32 @@ def test_a_minute_is_looked_at_once_some_seconds_after_its_close() -> None:
         assert close_out.look(107.0) == pytest.approx(1.0)
         assert calls == []
         assert close_out.look(108.0) == pytest.approx(60.0)
-        assert close_out.missing(MARCH_24 + MINUTE_MS) == ["ETHUSDT"]
         assert calls == [1]
         close_out.look(109.0)
         assert calls == [1]
         reception.closed |= dict.fromkeys(("BTCUSDT", "ETHUSDT"), MARCH_24 + MINUTE_MS)
         close_out.look(168.0)
+        assert calls == [1]
+
+    asyncio.run(look())
+
+
+def test_a_candle_that_came_without_the_one_before_it_is_noticed_once() -> None:
+    """However late the look is: by then the next candle may have come, and nothing is late any more."""
+    calls: list[int] = []
+
+    async def look() -> None:
+        reception = Reception(Inbox(10), ExchangeTime(), Figures())
+        close_out = CloseOut(reception, grace=8.0, call=lambda: calls.append(1))
+        close_out.want(["BTCUSDT"])
+        reception.clock.note(MARCH_24 + 4 * MINUTE_MS, time.monotonic())
+        for minute in (0, 1, 3):
+            closing = kline(minute)
+            await reception.take(ClosedCandle(closing, MARCH_24 + 4 * MINUTE_MS), b"")
+        close_out.look(time.monotonic() + 60)
+        assert calls == [1]
+        reception.closed["BTCUSDT"] = MARCH_24 + 10 * MINUTE_MS
+        close_out.look(time.monotonic() + 120)
         assert calls == [1]
 
     asyncio.run(look())
