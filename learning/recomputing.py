@@ -41,8 +41,8 @@ class Bench:
         return compared
 
     def _compare(self, spell: Spell, unseen: Sequence[tuple[Event, ...]], closes: Sequence[int]) -> Compared:
-        views = [self.market.before(events, spell.symbols) for events in unseen]
-        seen = [self._look(view, closes) for view in views]
+        views = [self.market.before(events) for events in unseen]
+        seen = [self._look(view, spell.symbols, closes) for view in views]
         feeds = min((list(feed_differences(each, self.given, closes[0])) for each in seen), key=len)
         looks, incomplete = self._as_stored(seen, views, closes)
         trials = [self._decide(view, replace(seen[-1], looks=looks), closes) for view in views]
@@ -53,8 +53,9 @@ class Bench:
         compared.restated |= set(closes) if unseen[best] else set()
         return compared
 
-    def _look(self, view: View, closes: Sequence[int]) -> Seen:
-        return look_over(view.minutes, self.timeframe, closes[0], closes[-1], HEADS, rules(), given=self.given)
+    def _look(self, view: View, symbols: Sequence[str], closes: Sequence[int]) -> Seen:
+        minutes = {symbol: view.minutes[symbol] for symbol in symbols if symbol in view.minutes}
+        return look_over(minutes, self.timeframe, closes[0], closes[-1], HEADS, rules(), given=self.given)
 
     def _as_stored(self, seen: Sequence[Seen], views: Sequence[View], closes: Sequence[int]) -> tuple[Looks, int]:
         """The looks that were stored, with the missing minutes that they knew of; how many knew of unexplained ones."""
@@ -87,7 +88,7 @@ class Bench:
 
     def _decide(self, view: View, seen: Seen, closes: Sequence[int]) -> Compared:
         compared, expected = Compared(), set(closes)
-        walk = Walk(view.minutes, self.timeframe, rules(), view.known, past=self._past(view, closes[0]))
+        walk = Walk(view.minutes, self.timeframe, rules(), view.known, past=past_in(view, self.timeframe, closes[0]))
         for decided in walk_over(seen, walk, self.teacher):
             compare_close(decided, self._ends_of(decided, view), self.timeframe, self.market.known_ms, compared)
             expected.discard(decided.close_ms)
@@ -96,21 +97,6 @@ class Bench:
         return compared
 
     # --- what had ended by when ---------------------------------------------------------------------------------------
-
-    def _past(self, view: View, close_ms: int) -> list[PastSignal]:
-        """The signals of before as they were known: what came later may have ended one at an earlier time."""
-        past = past_signals(self.timeframe, to_time(close_ms), rules().gates)
-        doubtful = {
-            (signal.symbol, signal.opened_ms)
-            for signal in past
-            if signal.exit_ms is None or signal.exit_ms > view.since.get(signal.symbol, signal.exit_ms)
-        }
-        if not view.since or not doubtful:
-            return past
-        opened = [to_time(opened_ms) for _, opened_ms in doubtful]
-        rows = Signal.objects.filter(timeframe=self.timeframe.name, symbol__in=list(view.since), opened_at__in=opened)
-        ends = {(row.symbol, to_ms(row.opened_at)): _end_in(view, row.symbol, order_of(row)) for row in rows}
-        return [_ended(signal, ends) if (signal.symbol, signal.opened_ms) in doubtful else signal for signal in past]
 
     def _ends_of(self, decided: Decided, view: View) -> Callable[[TrackedDecision], Iterator[Ends]]:
         place = {symbol: at for at, symbol in enumerate(decided.decisions.symbol.tolist())}
@@ -129,8 +115,24 @@ class Bench:
         mirror = order.mirror(row.reference_price, rules().bracket.target_r)
         happened = [event for event in self.events if event.symbol == symbol and _concerns(event, order)]
         for seen in range(len(happened), -1, -1):
-            view = self.market.before(happened[seen:], {symbol})
+            view = self.market.before(happened[seen:])
             yield _end_in(view, symbol, order), _end_in(view, symbol, mirror)
+
+
+def past_in(view: View, timeframe: Timeframe, close_ms: int) -> list[PastSignal]:
+    """The signals of before as they were known then: what came later may have ended one at an earlier time."""
+    past = past_signals(timeframe, to_time(close_ms), rules().gates)
+    doubtful = {
+        (signal.symbol, signal.opened_ms)
+        for signal in past
+        if signal.exit_ms is None or signal.exit_ms >= view.since.get(signal.symbol, NEVER_MS)
+    }
+    if not view.since or not doubtful:
+        return past
+    opened = [to_time(opened_ms) for _, opened_ms in doubtful]
+    rows = Signal.objects.filter(timeframe=timeframe.name, symbol__in=list(view.since), opened_at__in=opened)
+    ends = {(row.symbol, to_ms(row.opened_at)): _end_in(view, row.symbol, order_of(row)) for row in rows}
+    return [_ended(signal, ends) if (signal.symbol, signal.opened_ms) in doubtful else signal for signal in past]
 
 
 def _concerns(event: Event, order: Order) -> bool:

@@ -1,6 +1,6 @@
 """The market as it was seen when something was decided or ended: what came later, undone. Pure."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,20 +30,18 @@ class Market:
     holes: Mapping[str, int]
     delistings: Mapping[str, Sequence[Delisting]]
 
-    def before(self, events: Iterable[Event], symbols: Collection[str]) -> View:
-        """These symbols as they stood before these events."""
-        concerned = [event for event in events if event.symbol in symbols]
-        changes = [event for event in concerned if isinstance(event, Change)]
-        unknown = {(event.symbol, event.delisting) for event in concerned if isinstance(event, Gone)}
+    def before(self, events: Sequence[Event]) -> View:
+        """The market as it was known before these events."""
+        changes = [event for event in events if isinstance(event, Change)]
+        unknown = {(event.symbol, event.delisting) for event in events if isinstance(event, Gone)}
         holes = [(change.symbol, change.start_ms) for change in changes if change.before is None]
         less_far = _earliest([*self.holes.items(), *holes])
         delisted = {
             symbol: np.array([each.at_ms for each in found if (symbol, each) not in unknown], dtype=np.int64)
             for symbol, found in self.delistings.items()
         }
-        minutes = {symbol: candles for symbol, candles in self.minutes.items() if symbol in symbols}
-        since = _earliest((event.symbol, span_of(event)[0]) for event in concerned)
-        return View(undone(minutes, changes), Known(self.known_ms, less_far, delisted), since)
+        since = _earliest((event.symbol, span_of(event)[0]) for event in events)
+        return View(undone(self.minutes, changes), Known(self.known_ms, less_far, delisted), since)
 
 
 def _earliest(moments: Iterable[tuple[str, int]]) -> dict[str, int]:
