@@ -85,12 +85,13 @@ def read_listed(door: Door) -> dict[str, Listed]:
 
 
 def rule_of_settings() -> Rule:
+    """The rule; names may be written in small letters."""
     return Rule(
-        quote_asset=settings.ALPHAPULSE_QUOTE_ASSET,
+        quote_asset=settings.ALPHAPULSE_QUOTE_ASSET.upper(),
         minimum=settings.ALPHAPULSE_MINIMUM_QUOTE_VOLUME,
         top=settings.ALPHAPULSE_TOP_SYMBOLS,
-        included=frozenset(settings.ALPHAPULSE_SYMBOLS),
-        excluded=frozenset(settings.ALPHAPULSE_EXCLUDED_SYMBOLS),
+        included=frozenset(name.upper() for name in settings.ALPHAPULSE_SYMBOLS),
+        excluded=frozenset(name.upper() for name in settings.ALPHAPULSE_EXCLUDED_SYMBOLS),
     )
 
 

@@ -93,7 +93,7 @@ def test_and_not_from_longer_ago_than_history_is_wanted(market: Open, settings: 
 
 
 def test_what_the_rule_leaves_out_is_not_even_listed(market: Open, settings: Any) -> None:
-    settings.ALPHAPULSE_TOP_SYMBOLS, settings.ALPHAPULSE_EXCLUDED_SYMBOLS = 1, [ETH]
+    settings.ALPHAPULSE_TOP_SYMBOLS, settings.ALPHAPULSE_EXCLUDED_SYMBOLS = 1, [ETH.lower()]
     market(history(BTC, ETH, ADA), now=100)
 
     assert len(refresh().listed) == 1
