@@ -183,7 +183,8 @@ def test_the_state_tells_who_listens_to_what(running: RunningExchange) -> None:
     with subscribed(running, BTC_1M, "ethusdt@kline_1m"), listening(running, "/ws"):
         state = running.control.get("/state")
 
-    assert (state["symbols"], state["clock"]["ms"], state["requests"]) == ([BTC, ETH], START_MS, 2)
+    assert (state["symbols"], state["clock"]["ms"]) == ([BTC, ETH], START_MS)
+    assert state["requests"] >= 2
     assert sorted(each["streams"] for each in state["connections"]) == [0, 2]
     assert {(each["ip"], each["combined"]) for each in state["connections"]} == {
         ("127.0.0.1", True),

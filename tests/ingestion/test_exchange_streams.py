@@ -1,4 +1,4 @@
-"""The simulator's websocket streams: frames as recorded, one a minute that never fails, limits, foreign clients."""
+"""The simulator's websocket streams: frames as recorded, one a minute that never fails, and limits."""
 
 import asyncio
 import json
@@ -9,11 +9,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import aiohttp
-import ccxt.pro  # type: ignore[import-untyped]
 import numpy as np
 import pytest
 import requests
-from binance import AsyncClient, BinanceSocketManager
 from websockets.exceptions import InvalidStatus
 
 from ingestion import kline
@@ -23,7 +21,7 @@ from ingestion.exchange.frames import text_frame
 from ingestion.exchange.intervals import INTERVALS
 from ingestion.timeframes import MINUTE_MS, Candles
 from tests.ingestion.exchanges import RunningExchange, running_exchange
-from tests.ingestion.listeners import Listener, listening, subscribed, wait_until
+from tests.ingestion.listeners import listening, subscribed, wait_until
 from tests.ingestion.market import MARCH_24, SHARED, made_candles
 
 BTC, ETH = "BTCUSDT", "ETHUSDT"
@@ -367,47 +365,3 @@ def test_subscriptions_end_with_their_connection(running: RunningExchange) -> No
     wait_until(lambda: not running.exchange.audience.connections)
 
     assert running.exchange.audience.channels == {}
-
-
-# --- foreign clients --------------------------------------------------------------------------------------------------
-
-
-def test_python_binance_receives_klines(running: RunningExchange) -> None:
-    async def listen() -> list[Any]:
-        client = AsyncClient()
-        manager = BinanceSocketManager(client)
-        manager.STREAM_URL = running.stream_url + "/"
-        sockets = manager.kline_socket(BTC), manager.multiplex_socket([BTC_1M, ETH_1M])
-        for each in sockets:
-            # So long it waits for a frame before it looks whether it is to close.
-            each.TIMEOUT = 0.1
-        async with sockets[0] as one, sockets[1] as several:
-            Listener.minute(Listener(None, running))  # type: ignore[arg-type]
-            said = [await one.recv(), await several.recv(), await several.recv()]
-        await client.close_connection()
-        return said
-
-    alone, *named = asyncio.run(listen())
-
-    assert (alone["s"], alone["k"]["x"], alone["k"]["t"]) == (BTC, True, START_MS)
-    assert {frame["stream"] for frame in named} == {BTC_1M, ETH_1M}
-
-
-def test_ccxt_watches_candles(running: RunningExchange) -> None:
-    async def watch() -> Any:
-        exchange = ccxt.pro.binance({"options": {"fetchMarkets": {"types": ["spot"]}, "fetchCurrencies": False}})
-        exchange.urls["api"]["public"] = running.rest_url + "/api/v3"
-        exchange.urls["api"]["ws"]["spot"] = running.stream_url + "/ws"
-        try:
-            watching = asyncio.create_task(exchange.watch_ohlcv("BTC/USDT", "1m"))
-            while BTC_1M not in running.exchange.audience.channels:
-                await asyncio.sleep(0.02)
-            running.exchange.clock.set(START_MS + MINUTE_MS)
-            return await asyncio.wait_for(watching, 5)
-        finally:
-            await exchange.close()
-
-    ((open_ms, *figures),) = asyncio.run(watch())
-
-    assert open_ms == START_MS
-    assert figures == [float(cell) for cell in rest_rows(running, BTC, startTime=START_MS, limit=1)[0][1:6]]
