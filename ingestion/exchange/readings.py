@@ -8,7 +8,7 @@ and in any process, a series is smooth, and two symbols differ. Their ranges are
 import hashlib
 import struct
 from functools import lru_cache
-from math import pi, sin
+from math import exp, log, pi, sin
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
@@ -55,7 +55,8 @@ def funding_stamp(paid_ms: int) -> int:
 
 def interest_value(symbol: str, at_ms: int) -> float:
     """Open interest of the contract in USDT."""
-    middle = SMALLEST_INTEREST * math.exp(math.log(LARGEST_INTEREST / SMALLEST_INTEREST) * _phases(symbol, "size")[0])
+    size = float(_phases(symbol, "size")[0])
+    middle = SMALLEST_INTEREST * exp(log(LARGEST_INTEREST / SMALLEST_INTEREST) * size)
     return middle * (1 + 0.2 * wave(symbol, "interest", at_ms))
 
 
