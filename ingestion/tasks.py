@@ -8,7 +8,7 @@ from alphapulse_site.clock import market_now
 from alphapulse_site.hints import hint
 from alphapulse_site.jobs import beat
 from ingestion import feed_fetch, gaps, listing, partitions
-from ingestion.rest import ExchangeDownError
+from ingestion.rest import ExchangeBusyError, ExchangeDownError
 
 MONTHS_AHEAD = timedelta(days=62)
 
@@ -41,9 +41,13 @@ def refresh_universe() -> None:
     # 25 MB that only a process that asks the exchange should pay.
     from ingestion.binance import SpotDoor
 
-    with SpotDoor() as door:
-        run = listing.refresh_of_the_day(door=door)
-        changed = 0 if run else listing.note_statuses(door=door)
+    try:
+        with SpotDoor() as door:
+            run = listing.refresh_of_the_day(door=door)
+            changed = 0 if run else listing.note_statuses(door=door)
+    except ExchangeBusyError as busy:
+        # Nothing went wrong: the exchange wants quiet, and the next tick asks again.
+        return beat("universe", waits=str(busy))
     beat("universe", refreshed=run is not None, changed=changed)
 
 
