@@ -19,8 +19,10 @@ from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 
 from alphapulse_site.clock import set_market_clock
+from alphapulse_site.jobs import lock_key
 from alphapulse_site.models import MarketClock
 from ingestion.models import Symbol
+from ingestion.stream.lease import LOCK
 from ingestion.stream.plan import stream_of
 from ingestion.stream.process import stream
 from ingestion.stream.rules import Rules
@@ -51,11 +53,13 @@ def set_speed(speed: float) -> None:
 
 
 def lock_holders() -> list[int]:
-    """The sessions that hold an advisory lock in this database, which only the stream does here."""
+    """The sessions that hold the lock of the stream in this database."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid <> pg_backend_pid()"
-            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+            " AND (classid::bigint << 32) | objid::bigint = %s"
+            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+            [lock_key(LOCK)],
         )
         return [pid for (pid,) in cursor.fetchall()]
 
@@ -119,11 +123,13 @@ def stream_process(
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """`manage.py stream` on the database of the environment, killed at the end; its log is in the file."""
     more = {f"ALPHAPULSE_STREAM_{name.upper()}": str(value) for name, value in settings.items()}
+    # Nobody answers REST, so that the gap check has nothing to fill with.
+    more |= {"ALPHAPULSE_STREAM_URL": url, "ALPHAPULSE_SPOT_URL": "http://127.0.0.1:9"}
     with log.open("wb") as file:
         process = subprocess.Popen(
             [sys.executable, "-W", "ignore", "manage.py", "stream"],
             cwd=ROOT,
-            env=environment | {"ALPHAPULSE_STREAM_URL": url} | more,
+            env=environment | more,
             stdout=file,
             stderr=file,
         )
