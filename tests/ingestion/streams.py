@@ -123,13 +123,11 @@ def stream_process(
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """`manage.py stream` on the database of the environment, killed at the end; its log is in the file."""
     more = {f"ALPHAPULSE_STREAM_{name.upper()}": str(value) for name, value in settings.items()}
-    # Nobody answers REST, so that the gap check has nothing to fill with.
-    more |= {"ALPHAPULSE_STREAM_URL": url, "ALPHAPULSE_SPOT_URL": "http://127.0.0.1:9"}
     with log.open("wb") as file:
         process = subprocess.Popen(
             [sys.executable, "-W", "ignore", "manage.py", "stream"],
             cwd=ROOT,
-            env=environment | more,
+            env=environment | {"ALPHAPULSE_STREAM_URL": url} | more,
             stdout=file,
             stderr=file,
         )
