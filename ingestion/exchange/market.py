@@ -8,7 +8,7 @@ import numpy as np
 from ingestion.exchange.intervals import INTERVALS
 from ingestion.exchange.listings import BREAK, TRADING, Listing, listings_of
 from ingestion.exchange.running import Row, as_it_stands
-from ingestion.exchange.series import TRADES, Bars, Series, joined, no_bars
+from ingestion.exchange.series import Bars, Series, joined, no_bars
 from ingestion.timeframes import MINUTE_MS, Candles, FloatArray
 
 __all__ = ["Bars", "Market", "Row"]
@@ -96,11 +96,6 @@ class Market:
         if place is None or open_ms > self._visible_until(symbol, now_ms):
             return None
         return as_it_stands(series.row(place), now_ms, self._listings[symbol].tick_size)
-
-    def trades_before(self, symbol: str, ms: int) -> int:
-        """How many trades the symbol has seen in the minutes that open before then, as far as they were counted."""
-        series = self._series[symbol]
-        return int(np.nansum(series.columns[TRADES][: int(np.searchsorted(series.open_ms, ms))]))
 
     def _visible_until(self, symbol: str, now_ms: int) -> int:
         since = self._halted_since.get(symbol)

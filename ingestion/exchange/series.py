@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -51,7 +52,7 @@ class Series:
     def places(self, interval: Interval, zone_ms: int = 0) -> tuple[IntArray, IntArray]:
         """Open time of every bar, and the place of its first minute."""
         if interval.ms == MINUTE_MS:
-            return self.open_ms, np.arange(len(self))
+            return self.open_ms, _counted(len(self))
         key = (interval.name, zone_ms)
         if key not in self._places:
             opens = interval.opens(self.open_ms, zone_ms)
@@ -86,6 +87,16 @@ class Series:
         for name, value in figures.items():
             columns[FIGURES.index(name)][place] = value
         return Series(self.open_ms, columns)
+
+
+@cache
+def _counted_to(most: int) -> IntArray:
+    return np.arange(most)
+
+
+def _counted(length: int) -> IntArray:
+    """0, 1, 2 and so on: a part of one array that all symbols share, since every page asks for it."""
+    return _counted_to(1 << length.bit_length())[:length]
 
 
 def _slim(column: FloatArray) -> FloatArray:

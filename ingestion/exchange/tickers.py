@@ -5,23 +5,23 @@ from typing import Any
 
 import numpy as np
 
+from ingestion.exchange.frames import NO_TRADE, NUMBERS_A_MINUTE
 from ingestion.exchange.info import figure
 from ingestion.exchange.intervals import DAY_MS
 from ingestion.exchange.series import CLOSE, HIGH, LOW, OPEN, QUOTE_VOLUME, TRADES, VOLUME, Bars
-from ingestion.timeframes import FloatArray
+from ingestion.timeframes import MINUTE_MS, FloatArray
 
 NOTHING = figure(0.0)
 
 
 @dataclass(frozen=True)
 class Day:
-    """The last day of a symbol: its minutes, the close before them (None: there was none), trades before them."""
+    """The last day of a symbol: its minutes, and the close before them (None: there was none)."""
 
     symbol: str
     now_ms: int
     minutes: Bars
     close_before: float | None
-    trades_before: int
 
 
 def full(day: Day) -> dict[str, Any]:
@@ -56,16 +56,26 @@ def mini(day: Day) -> dict[str, Any]:
 
 
 def _tail(day: Day) -> dict[str, Any]:
-    count = int(np.nansum(_column(day, TRADES)))
+    first_id, last_id, count = _trades(day)
     return {
         "volume": figure(_sum(day, VOLUME)),
         "quoteVolume": figure(_quote_volume(day)),
         "openTime": day.now_ms - DAY_MS,
         "closeTime": day.now_ms,
-        "firstId": day.trades_before if count else -1,
-        "lastId": day.trades_before + count - 1 if count else -1,
+        "firstId": first_id,
+        "lastId": last_id,
         "count": count,
     }
+
+
+def _trades(day: Day) -> tuple[int, int, int]:
+    """First and last number, and the count. Trades are numbered as in the streams, so numbers are left out."""
+    counts = np.nan_to_num(_column(day, TRADES))
+    traded = np.flatnonzero(counts)
+    if not len(traded):
+        return NO_TRADE, NO_TRADE, 0
+    first, last = (int(day.minutes.open_ms[place]) // MINUTE_MS * NUMBERS_A_MINUTE for place in traded[[0, -1]])
+    return first, last + int(counts[traded[-1]]) - 1, int(counts.sum())
 
 
 def _column(day: Day, place: int) -> FloatArray:
