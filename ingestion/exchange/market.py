@@ -29,6 +29,7 @@ class Market:
         chosen = listings_of(candles) if listings is None else list(listings)
         self._listings = {listing.symbol: listing for listing in chosen if listing.symbol in candles}
         self._halted_since: dict[str, int] = {}
+        self._removed: set[str] = set()
 
     @property
     def start_ms(self) -> int:
@@ -49,7 +50,7 @@ class Market:
 
     def is_listed(self, symbol: str, now_ms: int) -> bool:
         listing = self._listings.get(symbol)
-        return listing is not None and self._listed_ms(listing) <= now_ms
+        return listing is not None and symbol not in self._removed and self._listed_ms(listing) <= now_ms
 
     def listing(self, symbol: str) -> Listing:
         return self._listings[symbol]
@@ -129,8 +130,8 @@ class Market:
 
     def remove(self, symbols: Sequence[str]) -> None:
         """The exchange does not know these symbols any more."""
-        for symbol in symbols:
-            self._listings.pop(symbol)
+        # Their listings stay, for an answer that is being put together at this moment.
+        self._removed |= set(symbols)
 
     def lose(self, symbols: Sequence[str], start_ms: int, end_ms: int) -> None:
         """There never were candles that open in [start, end)."""
