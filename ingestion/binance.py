@@ -1,5 +1,6 @@
 """The only door to python-binance: public endpoints of the spot and the futures exchange, one request at a time."""
 
+import asyncio
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
@@ -15,9 +16,6 @@ from ingestion.budget import FUTURES_WEIGHT, SPOT_WEIGHT, learn_limit
 from ingestion.feeds import PREMIUM, FeedSource
 from ingestion.rest import Answer, Clock, Cost, MalformedAnswerError, Spent, ask
 
-# The client wants an event loop for websockets, which are not its business here, and would leave one open a thread.
-NO_LOOP = object()
-
 # Request weights as documented. That of a premium index page grows with its limit: (below this limit, weight).
 TIME_WEIGHT, KLINES_WEIGHT, INFO_WEIGHT, ALL_TICKERS_WEIGHT = 1, 2, 20, 80
 PREMIUM_WEIGHTS = ((100, 1), (500, 2), (1001, 5), (10**9, 10))
@@ -29,7 +27,14 @@ class _PublicClient(Client):
     """python-binance's client without ping and event loop, that hands over the whole response and judges nothing."""
 
     def __init__(self, *, timeout: float) -> None:
-        BaseClient.__init__(self, requests_params={"timeout": timeout}, loop=NO_LOOP)
+        # It wants an event loop for websockets, which are not its business here, and would leave one open a thread.
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        try:
+            BaseClient.__init__(self, requests_params={"timeout": timeout}, loop=loop)
+        finally:
+            asyncio.set_event_loop(None)
+            loop.close()
 
     @staticmethod
     def _handle_response(response: requests.Response) -> requests.Response:

@@ -64,15 +64,13 @@ def list_market() -> None:
 @contextmanager
 def exchange(directory: Path, speed: float, environment: dict[str, str]) -> Iterator[tuple[str, psutil.Process]]:
     command = [sys.executable, str(MANAGE), "exchange", "--candles", str(directory), "--port", "0"]
-    process = subprocess.Popen(
-        [*command, "--start", "clock", "--speed", f"{speed:g}"], env=environment, stdout=subprocess.PIPE, text=True
-    )
-    try:
+    options = ["--start", "clock", "--speed", f"{speed:g}"]
+    with subprocess.Popen([*command, *options], env=environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        yield process.stdout.readline().split(" at ")[1].split()[0], psutil.Process(process.pid)
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
+        try:
+            yield process.stdout.readline().split(" at ")[1].split()[0], psutil.Process(process.pid)
+        finally:
+            process.terminate()
 
 
 @contextmanager
