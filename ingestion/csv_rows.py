@@ -107,16 +107,24 @@ def _convert(numbered: list[tuple[int, str]], columns: int) -> tuple[Rows, IntAr
     # Python's int and float also take underscores, blanks and foreign digits; candles are written without.
     if not _PLAIN_BLOCK.fullmatch("\n".join(line for _, line in numbered)):
         raise ValueError("a cell is not a plain number")
-    cells = [line.split(",") for _, line in numbered]
-    if any(len(row) != columns for row in cells):
+    lines = [line for _, line in numbered]
+    heads = [line.split(",", TIMES[-1] + 1) for line in lines]
+    if any(line.count(",") != columns - 1 for line in lines):
         raise ValueError("a row has another number of columns")
-    column = list(zip(*cells, strict=True))
-    open_ms, close_ms = (np.array(list(map(int, column[i])), np.int64) for i in TIMES)
-    figures = np.empty((len(cells), len(REQUIRED + OPTIONAL)))
-    for place, i in enumerate(REQUIRED + OPTIONAL):
-        figures[:, place] = _floats(column[i]) if i in REQUIRED else _floats_or_nan(column[i])
+    open_ms, close_ms = (np.array([int(cells[i]) for cells in heads], np.int64) for i in TIMES)
+    figures = _with_known_nothing(_figures(lines))
     line = np.array([number for number, _ in numbered], np.int64)
-    return Rows(line, _raw_to_ms(open_ms), _with_known_nothing(figures)), _raw_to_ms(close_ms)
+    return Rows(line, _raw_to_ms(open_ms), figures), _raw_to_ms(close_ms)
+
+
+def _figures(lines: list[str]) -> FloatArray:
+    """All cells at once if none is empty, which is several times faster; else column by column."""
+    try:
+        return np.loadtxt(lines, delimiter=",", comments=None, usecols=REQUIRED + OPTIONAL, ndmin=2)
+    except ValueError:
+        column = list(zip(*(line.split(",") for line in lines), strict=True))
+        required, optional = ([column[i] for i in places] for places in (REQUIRED, OPTIONAL))
+        return np.column_stack([*map(_floats, required), *map(_floats_or_nan, optional)])
 
 
 def _with_known_nothing(figures: FloatArray) -> FloatArray:

@@ -35,6 +35,8 @@ SHARE_TO_FILL = 0.8
 RECHECK_AFTER, RECHECKS = timedelta(days=7), 5
 # A candle that comes in late, for a minute that is explained already, comes within this time.
 LATE_CANDLES = timedelta(hours=1)
+# From so many new candles on, the planner's statistics are made anew.
+MANY_CANDLES = 100_000
 
 
 @dataclass(frozen=True)
@@ -144,6 +146,7 @@ class _Check:
         holes = _holes(self._scope, settled_ms)
         self._note(holes, is_new_look=True)
         run.fill(holes)
+        _refresh_statistics(run.candles)
         left = _holes(self._scope, settled_ms) if run.candles else holes
         stopped = self._explain(run, left) or run.stopped
         if self._reasons:
@@ -224,6 +227,13 @@ class _Check:
             busy_until=stopped.until if isinstance(stopped, ExchangeBusyError) else None,
             reasons=dict(self._reasons),
         )
+
+
+def _refresh_statistics(candles: int) -> None:
+    """After much that is new: whoever reads it next should not wait for autovacuum to notice."""
+    if candles >= MANY_CANDLES:
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE candles")
 
 
 # Not if an import has just moved the listing back: then there is older history to look at first.
