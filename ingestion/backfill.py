@@ -101,10 +101,6 @@ class Backfill:
         finally:
             self._close(self._open_runs, "" if self.stopped is None else str(self.stopped))
 
-    def first_row(self, symbol: str, start_ms: int) -> Page:
-        """What the exchange has from a moment on, as far as its first row tells. Stores nothing."""
-        return self._ask(symbol, Question(start_ms, 1))
-
     def _steps(self, symbol: str, holes: list[Hole]) -> Iterator[None]:
         long = [hole for hole in holes if self._archive is not None and hole.minutes > _archive_after_minutes()]
         for hole in long:
@@ -144,7 +140,7 @@ class Backfill:
 
     def _next_page(self, symbol: str, question: Question, whole: Span, run: int) -> Page:
         before = (self._door.spent.requests, self._door.spent.weight)
-        page = self._ask(symbol, question)
+        page = self.ask(symbol, question)
         with transaction.atomic():
             _quarantine(CandleSource.REST, [(row.payload, row.reason, "", 0) for row in page.refused])
             # Nothing beyond the last hole: the symbol may be delisted there.
@@ -160,7 +156,8 @@ class Backfill:
         self.candles += inserted
         return page
 
-    def _ask(self, symbol: str, question: Question) -> Page:
+    def ask(self, symbol: str, question: Question) -> Page:
+        """What the exchange says to a question. Stores nothing."""
         answer = self._answer(symbol, question)
         if not isinstance(answer.body, list):
             raise MalformedAnswerError("the answer is no list", answer.text)

@@ -221,6 +221,30 @@ def test_an_outage_is_cut_from_what_a_symbol_lacks_beside_it(market: Spot) -> No
     ]
 
 
+def test_a_swarm_of_holes_is_confirmed_page_by_page(market: Spot) -> None:
+    candles = history(BTC, ETH, count=910)
+    candles[ETH] = made_candles(count=910, without=range(1, 800, 2), seed=1)
+    exchange = market(candles, now=900)
+    listed(BTC, ETH)
+
+    check_gaps()
+
+    assert gaps() == [(ETH, minute, minute + 1, NO_CANDLE) for minute in range(1, 800, 2)]
+    assert asked(exchange) == 1 + 3
+
+
+def test_a_row_that_cannot_be_read_is_no_sign_of_an_outage(market: Spot) -> None:
+    candles = history(BTC, ETH)
+    candles[BTC] = made_candles(count=100, without=range(50, 60), seed=0)
+    candles[ETH].open_ms[50:60] += 17_000
+    market(candles, now=90)
+    listed(BTC, ETH)
+
+    check_gaps()
+
+    assert gaps() == [(BTC, 50, 60, NO_CANDLE)]
+
+
 def test_one_symbol_alone_is_no_proof_of_an_outage(market: Spot) -> None:
     market(history(BTC, without=range(50, 60)), now=90)
     listed(BTC)
