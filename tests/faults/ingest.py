@@ -93,16 +93,24 @@ class Ingest:
         return list(QuarantinedMessage.objects.filter(source=source).order_by("id").values_list("reason", flat=True))
 
     def settle(self, *, within: float = SETTLES_WITHIN) -> None:
-        """Undo what was broken, and wait until every minute of before and two more are candles or explained."""
+        """Undo what was broken, and wait until every minute of before and two more are candles or explained.
+
+        Then the gap check's next tick finds nothing open either: where it is Celery's, it comes within a minute.
+        """
         self.exchange.faults.clear()
         healed_ms = self.now_ms()
         wait_until(lambda: self._is_settled(healed_ms + 2 * MINUTE_MS), seconds=within)
+        wait_until(self._has_nothing_open, seconds=within)
 
     def _is_settled(self, until_ms: int) -> bool:
         now = market_now()
-        if now is None or to_ms(now) < until_ms or CandleGap.objects.filter(status="filling").exists():
+        if now is None or to_ms(now) < until_ms:
             return False
         return not unexplained_gaps(Symbol.objects.values_list("name", flat=True), 0, to_ms(now))
+
+    def _has_nothing_open(self) -> bool:
+        tasks.check_gaps()
+        return not CandleGap.objects.filter(status="filling").exists()
 
     def assert_nothing_is_lost(self, *, within: float = SETTLES_WITHIN) -> None:
         """Heal, settle, stop everything but the exchange, and compare what is stored with what the exchange says."""
