@@ -235,6 +235,25 @@ def test_half_an_answer_is_kept_for_people_and_ends_the_symbol_s_turn_only(marke
     assert check_gaps().filled == 60
 
 
+def test_rows_without_a_time_lead_to_no_further_question(market: Spot) -> None:
+    exchange = market(history(BTC, ETH), now=60)
+    listed(BTC, ETH)
+    misbehave(exchange, "5xx", status=200, body=[["?"], None], symbols=[BTC])
+
+    done = check_gaps()
+
+    assert (done.filled, done.open, asked(exchange)) == (60, 60, 2)
+    assert QuarantinedMessage.objects.count() == 2
+
+
+def test_an_answer_that_is_no_list_is_none(market: Spot) -> None:
+    exchange = market(history(BTC, ETH), now=60)
+    listed(BTC, ETH)
+    misbehave(exchange, "5xx", status=200, body={"rows": []}, symbols=[BTC])
+
+    assert (check_gaps().filled, BackfillRun.objects.get(symbol=BTC).error) == (60, "the answer is no list")
+
+
 def test_a_time_that_cannot_be_read_is_no_time(market: Spot) -> None:
     exchange = market(history(BTC), now=60)
     listed(BTC)

@@ -355,17 +355,20 @@ def test_rows_off_the_grid_are_quarantined_once_and_explain_their_minutes_at_the
 
 
 def test_an_outage_waits_for_the_word_of_every_symbol(market: Spot) -> None:
-    """Time is up after one page: what the other symbol has is not known yet."""
-    exchange = market(history(BTC, ETH, without=range(50, 60)), now=90)
+    """Time is up after one page: nobody has these minutes yet, and what the other symbol has of them is not known."""
+    candles = history(BTC, ETH)
+    candles[BTC] = made_candles(count=100, without=range(50, 60), seed=0)
+    exchange = market(candles, now=90)
     listed(BTC, ETH)
+    store_candles({name: series.between(0, at(50)) for name, series in candles.items()}, source=CandleSource.IMPORT)
 
     first = check_gaps(seconds=0)
-    assert (first.filled, first.is_unfinished, gaps()) == (80, True, [])
+    assert (first.filled, first.is_unfinished, gaps()) == (30, True, [])
     assert asked(exchange) == 1
     second = check_gaps()
 
-    assert (second.filled, second.is_unfinished) == (80, False)
-    assert gaps() == [(BTC, 50, 60, OUTAGE), (ETH, 50, 60, OUTAGE)]
+    assert (second.filled, second.is_unfinished) == (40, False)
+    assert gaps() == [(BTC, 50, 60, NO_CANDLE)]
 
 
 # --- asked again ------------------------------------------------------------------------------------------------------
