@@ -75,7 +75,7 @@ def heartbeat_since(name: str, since: datetime) -> str | None:
         return None
     if sign is None:
         return None
-    return ", ".join(f"{key} {value}" for key, value in sign.figures.items()) or "alive"
+    return ", ".join(f"{key} {value}" for key, value in sign.figures.items() if value is not None) or "alive"
 
 
 def answer_of(port: int, path: str) -> str | None:

@@ -107,6 +107,7 @@ def _signs(options: Options, printer: processes.LogPrinter) -> list[Sign]:
         Sign("web", lambda: answer_of(options.port, "/admin/login/"), str(printer.log_path("web"))),
         *_exchange_sign(options, printer),
         alive("stream", "stream", "stream"),
+        alive("gap backfill complete", "gap_backfill", "ingestion"),
         alive("outcome monitor started", "outcome_monitor", "scan"),
         alive("rejection monitor started", "shadow_monitor", "scan"),
         alive("learning scheduler started", "learning", "learning"),

@@ -20,7 +20,6 @@ from django.utils.module_loading import import_string
 
 from alphapulse_site import environment
 from alphapulse_site.checklist import Checklist
-from alphapulse_site.clock import is_recording
 from alphapulse_site.markets import Wanted, bring_history, choose_market
 from alphapulse_site.places import Places
 from alphapulse_site.preflight import RefusalError
@@ -116,14 +115,6 @@ def _history(options: Options) -> str:
     return bring_history(options.recording)
 
 
-def _gaps(options: Options) -> str:
-    """Of a recording, what is missing comes once its exchange runs."""
-    if is_recording():
-        return "the gap keeper asks the exchange once it runs"
-    done = import_string("ingestion.gaps.check_gaps")(seconds=None)
-    return f"{done.filled:,} candles, {done.explained:,} minutes explained, {done.open:,} open"
-
-
 def _learning(options: Options) -> str:
     written = report_of("bootstrap")
     version = import_string("learning.selectors.latest")("head_weights").version
@@ -148,7 +139,6 @@ STEPS: list[tuple[str, Step]] = [
     ("operator", _operator),
     ("market", _market),
     ("candles imported", _history),
-    ("gap backfill complete", _gaps),
     ("learning coordinator initialised", _learning),
 ]
 # On servers of one's own the operator is made with createsuperuser, so that no password is printed into a log.
