@@ -23,7 +23,7 @@ from tests.ingestion.spot import BTC, ETH, KLINES, Spot, asked, at, gaps, listed
 
 DAY = 1440
 # In minutes from the 24th of March.
-MARCH_26, APRIL_2 = 2 * DAY, 9 * DAY
+MARCH_28, APRIL_2 = 4 * DAY, 9 * DAY
 MARCH = Period(datetime(2023, 3, 1, tzinfo=UTC), datetime(2023, 4, 1, tzinfo=UTC))
 JANUARY_2025_MS = to_ms(datetime(2025, 1, 1, tzinfo=UTC))
 
@@ -33,10 +33,10 @@ NOW = APRIL_2 + 11 * 60
 
 
 def season(*names: str, without: Iterable[int] = ()) -> dict[str, Candles]:
-    """From the 26th of March 2023 to noon of the second of April. `without` counts from the start."""
-    lacking, count = list(without), APRIL_2 - MARCH_26 + 12 * 60
+    """From the 28th of March 2023 to noon of the second of April. `without` counts from the start."""
+    lacking, count = list(without), APRIL_2 - MARCH_28 + 12 * 60
     return {
-        name: made_candles(count=count, start_ms=at(MARCH_26), without=lacking, seed=seed)
+        name: made_candles(count=count, start_ms=at(MARCH_28), without=lacking, seed=seed)
         for seed, name in enumerate(names)
     }
 
@@ -149,18 +149,18 @@ def test_an_archive_nobody_is_at_is_down(settings: Any) -> None:
 
 @pytest.fixture
 def wired(market: Spot, settings: Any) -> RunningExchange:
-    """An exchange with an archive at /data; we lack everything since the 26th of March."""
+    """An exchange with an archive at /data; we lack everything since the 28th of March."""
     exchange = market(season(BTC, ETH, without=range(5000, 5060)), now=NOW)
     settings.ALPHAPULSE_ARCHIVE = f"{exchange.rest_url}/data"
-    listed(BTC, ETH, since=MARCH_26)
+    listed(BTC, ETH, since=MARCH_28)
     return exchange
 
 
 def assert_complete(exchange: RunningExchange) -> None:
     for name in (BTC, ETH):
-        stored = load_candles(name, at(MARCH_26), at(NOW))
+        stored = load_candles(name, at(MARCH_28), at(NOW))
         expected = exchange.exchange.market.klines(
-            name, start_ms=at(MARCH_26), end_ms=at(NOW) - 1, limit=10**6, now_ms=at(NOW) + 30_000
+            name, start_ms=at(MARCH_28), end_ms=at(NOW) - 1, limit=10**6, now_ms=at(NOW) + 30_000
         )
         assert stored.open_ms.tolist() == expected.open_ms.tolist()
         np.testing.assert_allclose(stored.close, expected.figures[:, 3], atol=1e-8)
@@ -174,9 +174,9 @@ def test_a_long_hole_comes_from_months_then_days_then_rest(wired: RunningExchang
         *(f"{name}-1m-2023-03.zip" for name in (BTC, ETH)),
         *(f"{name}-1m-2023-04-01.zip" for name in (BTC, ETH)),
     ]
-    assert sources() == {"archive": 2 * (7 * DAY - 60), "rest": 2 * (NOW - APRIL_2)}
+    assert sources() == {"archive": 2 * (5 * DAY - 60), "rest": 2 * (NOW - APRIL_2)}
     assert_complete(wired)
-    assert gaps() == [(name, MARCH_26 + 5000, MARCH_26 + 5060, "exchange_outage") for name in (BTC, ETH)]
+    assert gaps() == [(name, MARCH_28 + 5000, MARCH_28 + 5060, "exchange_outage") for name in (BTC, ETH)]
     runs = BackfillRun.objects.filter(source="archive")
     assert (runs.count(), set(runs.values_list("status", flat=True))) == (4, {"done"})
 
@@ -197,8 +197,8 @@ def test_days_stand_in_for_a_month_that_is_not_there(wired: RunningExchange) -> 
 
     assert check_gaps().open == 0
 
-    assert len(archived(wired)) == 2 * 7
-    assert sources()["archive"] == 2 * (7 * DAY - 60)
+    assert len(archived(wired)) == 2 * 5
+    assert sources()["archive"] == 2 * (5 * DAY - 60)
     assert_complete(wired)
 
 
@@ -229,7 +229,7 @@ def test_a_wrong_checksum_is_put_on_record_and_the_candles_come_from_elsewhere(w
 def test_an_archive_out_of_reach_is_asked_once_a_run(market: Spot, settings: Any) -> None:
     exchange = market(season(BTC, ETH), now=NOW)
     settings.ALPHAPULSE_ARCHIVE = "http://127.0.0.1:9/data"
-    listed(BTC, ETH, since=MARCH_26)
+    listed(BTC, ETH, since=MARCH_28)
 
     assert check_gaps(seconds=None).open == 0
 
@@ -246,11 +246,11 @@ def test_rows_of_a_file_that_are_no_candles_are_quarantined_with_their_line_and_
     spoilt[BTC].high[100] = 1e-3
     write_archive(Market(spoilt), tmp_path, now_ms=at(NOW))
     settings.ALPHAPULSE_ARCHIVE = str(tmp_path)
-    listed(BTC, since=MARCH_26)
+    listed(BTC, since=MARCH_28)
 
     assert check_gaps().open == 0
 
     kept = QuarantinedMessage.objects.get()
     assert (kept.source, kept.file, kept.line) == ("archive", MARCH.place(BTC), 101)
-    assert Candle.objects.get(open_time=to_datetime(at(MARCH_26 + 100))).source == "rest"
+    assert Candle.objects.get(open_time=to_datetime(at(MARCH_28 + 100))).source == "rest"
     assert asked(exchange, KLINES) == 2

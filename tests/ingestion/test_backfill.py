@@ -1,12 +1,7 @@
 """Holes are filled page by page, in turns, within the exchange's limits, and whatever breaks it off loses nothing."""
 
-import os
-import signal
-import subprocess
-import sys
 import time
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,6 +26,7 @@ from ingestion.models import (
 from ingestion.rest import ExchangeBusyError
 from ingestion.selectors import unexplained_gaps
 from ingestion.timeframes import Candles
+from tests.at_once import run_at_once
 from tests.ingestion.exchanges import RunningExchange
 from tests.ingestion.market import made_candles
 from tests.ingestion.spot import (
@@ -41,6 +37,7 @@ from tests.ingestion.spot import (
     TIME,
     Spot,
     asked,
+    asking,
     assert_stored,
     at,
     complete_until,
@@ -50,7 +47,6 @@ from tests.ingestion.spot import (
     misbehave,
 )
 
-MANAGE = Path(__file__).resolve().parents[2] / "manage.py"
 WEEK = 7 * 1440
 EIGHT = ("AAVEUSDT", "ADAUSDT", "AXSUSDT", "BNBUSDT", "BTCUSDT", "DOGEUSDT", "DOTUSDT", "ETHUSDT")
 
@@ -335,45 +331,44 @@ def not_near_the_end_of_a_minute() -> None:
 # --- broken off -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
+KILL = """
+import os, signal, time
+child = os.fork()
+if not child:
+    from ingestion.gaps import check_gaps
+    check_gaps()
+    os._exit(0)
+from django.db.models import Sum
+from ingestion.models import BackfillRun
+def pages():
+    return BackfillRun.objects.aggregate(sum=Sum("requests"))["sum"] or 0
+before, deadline = pages(), time.monotonic() + 30
+while pages() < before + 3:
+    assert time.monotonic() < deadline
+    time.sleep(0.005)
+os.kill(child, signal.SIGKILL)
+os.waitpid(child, 0)
+"""
+
+
 def test_who_is_killed_between_two_pages_loses_nothing(market: Spot, process_environment: dict[str, str]) -> None:
-    candles = history(BTC, ETH, count=8500)
-    exchange = market(candles, now=8400, latency=0.03)
+    candles = history(BTC, ETH, count=4500)
+    exchange = market(candles, now=4400, latency=0.03)
     listed(BTC, ETH)
 
-    pages = 0
     for _ in range(2):
-        process = start_check(process_environment, exchange)
-        wait_for_pages(exchange, pages + 4)
-        os.kill(process.pid, signal.SIGKILL)
-        process.communicate()
-        pages = asked(exchange)
+        run_at_once(asking(exchange, KILL), process_environment, count=1)
         assert BackfillRun.objects.filter(status="running").count() == 2
         assert Candle.objects.count() % 1000 == 0
     exchange.exchange.latency = 0.0
     done = check_gaps()
 
     for name in (BTC, ETH):
-        assert_stored(name, candles[name].between(0, at(8400)))
+        assert_stored(name, candles[name].between(0, at(4400)))
     assert (done.open, done.error) == (0, "")
     assert BackfillRun.objects.filter(status="failed", error="broken off").count() == 4
     # A page on its way at each of the kills is all that was asked for twice.
-    assert asked(exchange) <= 18 + 2
-
-
-CHECK = "import django; django.setup(); from ingestion.gaps import check_gaps; check_gaps()"
-
-
-def start_check(environment: dict[str, str], exchange: RunningExchange) -> "subprocess.Popen[bytes]":
-    kept = environment | {"ALPHAPULSE_SPOT_URL": exchange.rest_url}
-    return subprocess.Popen([sys.executable, "-W", "ignore", "-c", CHECK], cwd=MANAGE.parent, env=kept)
-
-
-def wait_for_pages(exchange: RunningExchange, count: int) -> None:
-    deadline = time.monotonic() + 30
-    while asked(exchange) < count:
-        assert time.monotonic() < deadline, "the check asked for nothing"
-        time.sleep(0.005)
+    assert asked(exchange) <= 10 + 2
 
 
 # --- how fast ---------------------------------------------------------------------------------------------------------
