@@ -32,6 +32,7 @@ SCHEDULE = {
     "gap check": ("ingestion.check_gaps", crontab(), MINUTE),
     # Once a day of the market, which in a recording is shorter than the wall's; halts in between.
     "universe refresh": ("ingestion.refresh_universe", crontab(minute="3-59/5"), 5 * MINUTE),
+    "yesterday again": ("ingestion.reread_day", crontab(minute="4-59/10"), 10 * MINUTE),
     # A minute after the moments of the five-minute grid, when their readings are out.
     "feed fetch": ("ingestion.fetch_feeds", crontab(minute="1-59/5"), 5 * MINUTE),
     "outcome poll": ("signals.track_signals", MINUTE, MINUTE),

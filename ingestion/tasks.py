@@ -7,7 +7,7 @@ from celery import shared_task
 from alphapulse_site.clock import market_now
 from alphapulse_site.hints import hint
 from alphapulse_site.jobs import beat
-from ingestion import feed_fetch, gaps, listing, partitions
+from ingestion import feed_fetch, gaps, listing, partitions, rereading
 from ingestion.rest import ExchangeBusyError, ExchangeDownError
 
 MONTHS_AHEAD = timedelta(days=62)
@@ -33,9 +33,7 @@ def fetch_feeds() -> None:
     done.raise_if_down()
 
 
-@shared_task(
-    name="ingestion.refresh_universe", autoretry_for=(ExchangeDownError,), retry_backoff=True, max_retries=5
-)
+@shared_task(name="ingestion.refresh_universe", autoretry_for=(ExchangeDownError,), retry_backoff=True, max_retries=5)
 def refresh_universe() -> None:
     """Bring the symbols in line with the exchange's list, once a market day; else its word on each, such as a halt."""
     # 25 MB that only a process that asks the exchange should pay.
@@ -49,6 +47,17 @@ def refresh_universe() -> None:
         # Nothing went wrong: the exchange wants quiet, and the next tick asks again.
         return beat("universe", waits=str(busy))
     beat("universe", refreshed=run is not None, changed=changed)
+
+
+@shared_task(name="ingestion.reread_day")
+def reread_day() -> None:
+    """Take over what the exchange has corrected of yesterday, once a market day. Safe to run twice."""
+    from ingestion.binance import SpotDoor
+
+    with SpotDoor() as door:
+        run = rereading.reread_day(door=door)
+    if run is not None:
+        beat("rereading", **run.report)
 
 
 @shared_task(name="ingestion.upkeep_partitions")
