@@ -80,6 +80,13 @@ class Ingest:
         """Wait until the faults that come so many times have all happened."""
         wait_until(lambda: not [each for each in self.exchange.faults.active() if each.count], seconds=seconds)
 
+    def until_struck_by(self, kind: str, *, seconds: float = 20.0) -> None:
+        """The same of one kind, while others go on."""
+        wait_until(
+            lambda: not [each for each in self.exchange.faults.active() if each.kind == kind and each.count],
+            seconds=seconds,
+        )
+
     def on_air(self, *, seconds: float = 20.0) -> None:
         """Wait until a candle has come over the stream that closes after now."""
         since = to_datetime(self.now_ms() - MINUTE_MS)
