@@ -191,6 +191,16 @@ def test_stale_candles_and_late_decisions_are_unhealthy(anonymous: APIClient) ->
     assert failed == ["candles", "decisions"]
 
 
+def test_a_market_clock_that_stays_behind_the_exchange_is_unhealthy(anonymous: APIClient) -> None:
+    well()
+    rows.MarketClock.objects.update(exchange_until=rows.NOW + timedelta(hours=2))  # at 60x, two minutes
+    assert anonymous.get("/healthz").status_code == 200
+
+    rows.MarketClock.objects.update(exchange_until=rows.NOW + timedelta(hours=4))
+    failed = [row["name"] for row in anonymous.get("/healthz").json()["checks"] if not row["passed"]]
+    assert failed == ["market clock"]
+
+
 def test_health_needs_no_account(anonymous: APIClient, settings: Any) -> None:
     settings.ALPHAPULSE_ANONYMOUS_READS = False
 

@@ -53,8 +53,12 @@ def live_one_close(close_ms: int, minutes: dict[str, Candles]) -> None:
     store_feeds(row for row in made_up_feeds() if close_ms - QUARTER < to_ms(row.available_at) <= close_ms)
     advance_market_clock(to_time(close_ms))
     services.run_due_jobs()
-    close = scans.next_due_close()
-    assert close == to_time(close_ms)
+    assert scans.next_due_close() == to_time(close_ms)
+    decide(to_time(close_ms))
+
+
+def decide(close: datetime) -> None:
+    """Look, decide, and the jobs that are due after it."""
     version = selectors.version_for(close, tried_since=scans.first_try(close=close))
     assert version is not None, f"no version for {close}"
     for chunk in scans.open_close(close=close, version=version):

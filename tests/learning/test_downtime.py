@@ -16,14 +16,14 @@ from ingestion.csv_format import load_recording
 from ingestion.gaps import check_gaps
 from ingestion.models import Candle, CandleGap, MarketFeed, Symbol
 from ingestion.timeframes import MINUTE_MS, Candles
-from learning import selectors, services
+from learning import services
 from learning.bootstrap import bootstrap
 from learning.models import ActiveLearningState, LearningEvent, LearningState, RejectionLearningMetrics
 from signals import services as scans
 from signals.models import Position, RejectedSignal, ScanClose, ScanHistory, Signal
 from signals.rows import to_ms, to_time
 from tests.ingestion.exchanges import RunningExchange, running_exchange
-from tests.learning.conftest import HISTORY_END, LIVED_UNTIL, QUARTER, RECORDING, SYMBOLS, import_history
+from tests.learning.conftest import HISTORY_END, LIVED_UNTIL, QUARTER, RECORDING, SYMBOLS, decide, import_history
 
 HOUR = 60 * MINUTE_MS
 STOPPED_AT, BACK_AT = to_ms(HISTORY_END) + HOUR // 2, to_ms(HISTORY_END) + HOUR // 2 + 6 * HOUR
@@ -75,12 +75,7 @@ def look_in(exchange: RunningExchange, at_ms: int) -> None:
     assert market_now() == to_time(at_ms)
     services.run_due_jobs()
     while (close := scans.next_due_close()) is not None:
-        version = selectors.version_for(close, tried_since=scans.first_try(close=close))
-        assert version is not None, f"no version for {close}"
-        for chunk in scans.open_close(close=close, version=version):
-            scans.look_chunk(close=close, chunk=chunk, version=selectors.version_of(scans.opened(close=close)))
-        scans.decide_close(close=close, version=selectors.version_of(scans.opened(close=close)))
-        services.run_due_jobs()
+        decide(close)
     for model in (Signal, RejectedSignal):
         scans.track(model, until=to_time(at_ms))
     services.run_due_jobs()
