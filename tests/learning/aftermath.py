@@ -66,9 +66,9 @@ def fill(symbol: str, close: datetime, minutes: int) -> None:
     )  # fmt: skip
 
 
-def delist(symbol: str, at: datetime) -> None:
-    """The exchange does not know the symbol any more, which is noticed now."""
-    now = timezone.now()
+def delist(symbol: str, at: datetime, *, ago: float = 0.0) -> None:
+    """The exchange does not know the symbol any more, which was noticed so many seconds ago."""
+    now = timezone.now() - timedelta(seconds=ago)
     evidence = {"delisted_at": at.isoformat(), "noted_at": now.isoformat()}
     Symbol.objects.filter(name=symbol).update(delisted_at=at, is_active=False)
     CandleGap.objects.update_or_create(

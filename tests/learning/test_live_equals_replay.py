@@ -305,7 +305,8 @@ def test_what_a_delisting_left_void_is_certified(lived: Lived) -> None:
     held = RejectedSignal.objects.filter(symbol=QUIET, outcome="")
     assert held.exists()
     aftermath.live_on(1, without={QUIET: 15})
-    aftermath.delist(QUIET, LIVED_UNTIL)
+    aftermath.long_ago()
+    aftermath.delist(QUIET, LIVED_UNTIL, ago=30)
     aftermath.live_on(1, first=2, without={QUIET: 15})
 
     found = certify()
