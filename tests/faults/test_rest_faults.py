@@ -81,10 +81,14 @@ def test_during_a_ban_nothing_is_sent(ingest: Ingest, kind: str) -> None:
 
 
 def test_a_firewall_is_left_alone_for_a_while(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(rest.QUIET, 403, 4)
+    monkeypatch.setitem(rest.QUIET, 403, 8)
     ingest.inflict("403", count=1, paths=[KLINES])
     lose_two_minutes(ingest)
     wait_until(lambda: RequestPause.objects.exists(), seconds=20)
+    log = ingest.exchange.log
+    before = len(log.lines(KLINES) + log.lines(TIME))
+    ingest.live(minutes=2)
+    assert len(log.lines(KLINES) + log.lines(TIME)) == before
 
     ingest.assert_nothing_is_lost()
     (pause,) = RequestPause.objects.all()
