@@ -103,18 +103,18 @@ def broker(name: str, default: str | None = None) -> str:
     return url
 
 
-def web_url(name: str, default: str) -> str:
+def web_url(name: str, default: str, schemes: Sequence[str] = ("https", "http")) -> str:
     """The address of a web service; empty if there is none."""
     url = text(name, default)
     try:
         parts = urlsplit(url)
-        is_address = (
-            parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
-        )
+        is_address = parts.scheme in schemes and bool(parts.hostname) and (parts.port is None or parts.port > 0)
     except ValueError:
         is_address = False
     if url and not is_address:
-        raise ImproperlyConfigured(f"{name}={url!r} is no web address. Write https://host or http://host:port.")
+        raise ImproperlyConfigured(
+            f"{name}={url!r} is no web address. Write {schemes[0]}://host or {schemes[-1]}://host:port."
+        )
     return url
 
 

@@ -32,8 +32,8 @@ ALPHAPULSE_WEIGHTS_DEADLINE = environment.whole_number("ALPHAPULSE_WEIGHTS_DEADL
 # --- the exchange -----------------------------------------------------------------------------------------------------
 # Binance; the local exchange in a data directory that follows a recording.
 ALPHAPULSE_SPOT_URL = environment.web_url("ALPHAPULSE_SPOT_URL", PLACES.exchange_url("http", "https://api.binance.com"))
-ALPHAPULSE_STREAM_URL = environment.text(
-    "ALPHAPULSE_STREAM_URL", PLACES.exchange_url("ws", "wss://stream.binance.com:9443")
+ALPHAPULSE_STREAM_URL = environment.web_url(
+    "ALPHAPULSE_STREAM_URL", PLACES.exchange_url("ws", "wss://stream.binance.com:9443"), ("wss", "ws")
 )
 # Root of candle archives in the layout of data.binance.vision: a web address or a directory; `none` is nowhere.
 ALPHAPULSE_ARCHIVE = environment.text(

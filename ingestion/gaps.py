@@ -12,7 +12,7 @@ from django.db import connection
 from django.db.models import F
 from django.utils import timezone
 
-from alphapulse_site.clock import is_recording, market_now
+from alphapulse_site.clock import is_recording, market_now, note_exchange_clock
 from alphapulse_site.jobs import advisory_lock
 from ingestion import market_clock
 from ingestion.archive import archive_of_settings
@@ -141,6 +141,8 @@ class _Check:
             now_ms = self._door.server_time_ms()
         except ExchangeError as error:
             return self._without_exchange(error)
+        # Before any page is stored: without a stream nobody else says which candles have closed.
+        note_exchange_clock(to_datetime(_minute(now_ms)))
         settled_ms = _minute(now_ms - SETTLED_AFTER_MS)
         run = self._backfill(settled_ms, stack)
         holes = _holes(self._scope, settled_ms)

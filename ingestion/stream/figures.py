@@ -2,9 +2,11 @@
 
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
+
+from ingestion.kline import Kline
 
 LATENCIES, LATENCY_SPAN = 20_000, 300.0
 
@@ -19,12 +21,16 @@ class Figures:
     connections: int = 0
     reconnects: int = 0
     last_frame_at: float | None = None
+    _newest: dict[str, int] = field(default_factory=dict, repr=False)
     _latencies: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=LATENCIES), repr=False)
 
-    def note_latencies(self, seconds: Iterable[float]) -> None:
-        """How long after its close each candle was committed."""
+    def note_written(self, klines: Iterable[Kline], seconds_since: Callable[[int], float]) -> None:
+        """How long after its close (ms) each candle was committed; an old one that comes again says nothing of that."""
         now = time.monotonic()
-        self._latencies.extend((now, each * 1000) for each in seconds)
+        for kline in klines:
+            if kline.open_ms > self._newest.get(kline.symbol, -1):
+                self._newest[kline.symbol] = kline.open_ms
+                self._latencies.append((now, seconds_since(kline.close_ms + 1) * 1000))
 
     def as_json(self) -> dict[str, Any]:
         now = time.monotonic()

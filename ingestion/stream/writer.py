@@ -142,15 +142,15 @@ class Writer:
         time.sleep(min(LONGEST_BACKOFF, 0.1 * 2.0 ** min(self._failures, 10)) * random.uniform(0.5, 1.0))
 
     def _write(self, items: list[Item]) -> None:
-        closes = [item.close_ms + 1 for item in items if isinstance(item, Kline)]
-        stored = store_batch(items, until_ms=self._until_ms(closes))
+        klines = [item for item in items if isinstance(item, Kline)]
+        stored = store_batch(items, until_ms=self._until_ms(kline.close_ms + 1 for kline in klines))
         self._figures.candles += stored.candles
         self._figures.disagreeing += stored.disagreeing
         self._figures.quarantined += stored.quarantined
         if stored.disagreeing:
             logger.warning("%d candles came again and say something else; the first word stays", stored.disagreeing)
         if (now_ms := self._clock.now_ms(time.monotonic())) is not None:
-            self._figures.note_latencies(max(self._clock.wall_seconds(now_ms - close), 0.0) for close in closes)
+            self._figures.note_written(klines, lambda close_ms: max(self._clock.wall_seconds(now_ms - close_ms), 0.0))
 
     def _until_ms(self, closes: Iterable[int]) -> int | None:
         """Up to when minutes are over at the exchange: by its clock, or because it has closed one."""

@@ -34,6 +34,7 @@ GOOD_SECRET = "kD3-x9Qm2vT7bLpW0zRfYhN5sJcA8uGeOi4XtB6nEw1"
         (lambda: environment.web_url("THING", ""), "fapi.binance.com"),
         (lambda: environment.web_url("THING", ""), "ftp://fapi.binance.com"),
         (lambda: environment.web_url("THING", ""), "https://"),
+        (lambda: environment.web_url("THING", "", ("wss", "ws")), "https://stream.binance.com"),
         (lambda: environment.web_url("THING", ""), "http://host:99999"),
         (lambda: environment.secret("THING"), "short"),
         (lambda: environment.secret("THING"), "a" * 60),
@@ -81,6 +82,7 @@ def test_a_web_address_may_be_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert environment.web_url("THING", "") == "http://127.0.0.1:8080/fng/"
     assert environment.web_url("NO_SUCH_THING", "") == ""
+    assert environment.web_url("NO_SUCH_THING", "ws://127.0.0.1:8900", ("wss", "ws")) == "ws://127.0.0.1:8900"
 
 
 def test_a_secret_may_come_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

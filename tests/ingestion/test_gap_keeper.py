@@ -80,6 +80,18 @@ def test_a_check_brings_what_the_exchange_has_and_explains_what_it_passes_over(m
     ]
 
 
+def test_the_time_of_the_exchange_is_known_before_its_candles_are_stored(market: Spot) -> None:
+    """Else a candle would seem to be open for as long as the check lasts."""
+    set_market_clock(mode=MarketClock.Mode.WALL)
+    market(history(BTC), now=60)
+    listed(BTC)
+    seen = []
+
+    check_gaps(progress=lambda candles: seen.append(MarketClock.objects.get().exchange_until))
+
+    assert set(seen) == {to_datetime(at(60))}
+
+
 def test_a_second_check_asks_for_nothing_but_the_time(market: Spot) -> None:
     exchange = market(history(BTC, ETH, without=[20, 21]), now=60)
     listed(BTC, ETH)

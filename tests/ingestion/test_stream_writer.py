@@ -226,6 +226,18 @@ def test_everything_in_the_queue_is_written_before_the_end(monkeypatch: pytest.M
     assert harness.figures.candles == 300
 
 
+def test_latency_is_that_of_candles_that_are_new() -> None:
+    figures = Figures()
+    figures.note_written([kline(0), kline(1, "ETHUSDT"), kline(1)], lambda close_ms: 0.1)
+    figures.note_written([kline(0), kline(1), kline(0, "ETHUSDT")], lambda close_ms: 3600.0)
+
+    said = figures.as_json()
+    assert (said["latency_p50_ms"], said["latency_p99_ms"]) == (100.0, 100.0)
+
+    figures.note_written([kline(minute) for minute in range(2, 100)], lambda close_ms: 0.3)
+    assert figures.as_json()["latency_p50_ms"] == 300.0
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_second_writer_stands_by_and_leads_when_the_lock_is_free() -> None:
     with advisory_lock("stream") as is_ours, writing() as harness:
