@@ -10,7 +10,6 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from alphapulse_site.admin import ReadOnlyAdmin
-from ingestion.candles import FIGURES
 from ingestion.models import (
     BackfillRun,
     Candle,
@@ -24,6 +23,7 @@ from ingestion.models import (
     RequestPause,
     Symbol,
 )
+from ingestion.timeframes import FIGURES
 
 LATEST_CANDLES = 30
 

@@ -4,7 +4,6 @@ Symbols take turns, each with its oldest minutes first. A page and the account o
 is killed between two pages loses nothing, and the next run finds from the candles what is left.
 """
 
-import hashlib
 import logging
 import time
 from collections import deque
@@ -23,8 +22,10 @@ from ingestion.candles import store_candles, to_datetime, to_ms
 from ingestion.csv_format import CandleFile
 from ingestion.holes import Hole
 from ingestion.kline import candles
-from ingestion.kline_pages import LONGEST_PAYLOAD, Heard, Page, Question, Span, next_question, read_page
-from ingestion.models import BackfillRun, CandleSource, QuarantinedMessage
+from ingestion.kline_pages import Heard, Page, Question, Span, next_question, read_page
+from ingestion.models import BackfillRun, CandleSource
+from ingestion.quarantine import quarantine
+from ingestion.refused import Refused
 from ingestion.rest import (
     Answer,
     ExchangeBusyError,
@@ -135,14 +136,14 @@ class Backfill:
             logger.warning("%s: %s", symbol, refusal)
         except MalformedAnswerError as malformed:
             error = str(malformed)
-            _quarantine(CandleSource.REST, [(f"{symbol} {malformed.body}"[:LONGEST_PAYLOAD], error, "", 0)])
+            quarantine(CandleSource.REST, [Refused.of(f"{symbol} {malformed.body}", error)])
         self._close({run}, error)
 
     def _next_page(self, symbol: str, question: Question, whole: Span, run: int) -> Page:
         before = (self._door.spent.requests, self._door.spent.weight)
         page = self.ask(symbol, question)
         with transaction.atomic():
-            _quarantine(CandleSource.REST, [(row.payload, row.reason, "", 0) for row in page.refused])
+            quarantine(CandleSource.REST, page.refused)
             # Nothing beyond the last hole: the symbol may be delisted there.
             wanted = (kline for kline in page.klines if kline.open_ms < whole[1])
             inserted = store_candles(candles(wanted), source=CandleSource.REST).inserted
@@ -251,9 +252,8 @@ def _archive_after_minutes() -> float:
 
 def _store_file(part: Hole, file: CandleFile, place: str) -> int:
     with transaction.atomic():
-        _quarantine(
-            CandleSource.ARCHIVE, [(row.text[:LONGEST_PAYLOAD], row.reason, place, row.line) for row in file.bad_rows]
-        )
+        bad = (Refused.of(row.text, row.reason, file=place, line=row.line) for row in file.bad_rows)
+        quarantine(CandleSource.ARCHIVE, bad)
         found = file.candles.between(part.start_ms, part.end_ms)
         inserted = store_candles({part.symbol: found}, source=CandleSource.ARCHIVE).inserted
         _account_for_file(part, DONE, candles=inserted)
@@ -274,24 +274,6 @@ def _account_for_file(part: Hole, status: BackfillRun.Status, *, candles: int = 
         progress_at=now if candles else None,
         finished_at=now,
     )
-
-
-def _quarantine(source: CandleSource, rows: Iterable[tuple[str, str, str, int]]) -> None:
-    """Keep refused rows (payload, reason, file, line) for people to look at, once."""
-    now = timezone.now()
-    kept = [
-        QuarantinedMessage(
-            source=source,
-            file=file,
-            line=line,
-            payload=payload,
-            payload_digest=hashlib.sha256(payload.encode()).hexdigest(),
-            reason=reason,
-            received_at=now,
-        )
-        for payload, reason, file, line in rows
-    ]
-    QuarantinedMessage.objects.bulk_create(kept, ignore_conflicts=True, batch_size=1000)
 
 
 def end_broken_off_runs() -> None:

@@ -19,7 +19,7 @@ from django.db.backends.utils import CursorWrapper
 
 from ingestion.models import CandleSource
 from ingestion.partitions import ensure_partitions
-from ingestion.timeframes import Candles
+from ingestion.timeframes import FIGURES, Candles
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 POSTGRES_EPOCH_MS = 946_684_800_000
@@ -27,9 +27,8 @@ COPY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 COPY_TRAILER = b"\xff\xff"
 ROWS_PER_COPY = 50_000
 
-PRICES = ("open", "high", "low", "close", "volume")
-NULLABLE = ("quote_volume", "trades", "taker_base", "taker_quote")
-FIGURES = PRICES + NULLABLE
+# What every source has, and what it may lack.
+PRICES, NULLABLE = FIGURES[:5], FIGURES[5:]
 
 
 @dataclass(frozen=True)

@@ -19,13 +19,12 @@ from ingestion.csv_rows import (
     parse_block,
 )
 from ingestion.symbols import split_symbol
-from ingestion.timeframes import BoolArray, Candles
+from ingestion.timeframes import FIGURES, BoolArray, Candles
 
 __all__ = ["BadRow", "CandleFile", "CandleFileError", "candle_files", "load_recording", "read_candle_file", "symbol_of"]
 
 FILE_NAME = re.compile(r"(?P<symbol>[^-]+)-1m(-\d{4}-\d{2}(-\d{2})?)?\.(csv\.gz|csv|zip)")
 CONFLICT = "another candle of the same minute stands in an earlier row"
-FIGURES = ("open", "high", "low", "close", "volume", "quote_volume", "trades", "taker_base", "taker_quote")
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from django.utils import timezone
 
 from alphapulse_site.jobs import advisory_lock
 from ingestion.candles import to_datetime, to_ms
-from ingestion.feed_gaps import Asked, note_holes, note_not_listed, quarantine, store_page, wanted
+from ingestion.feed_gaps import Asked, note_holes, note_not_listed, quarantine_rows, store_page, wanted
 from ingestion.feed_plan import Span, pages
-from ingestion.feed_rows import Refused, sort_rows
+from ingestion.feed_rows import RefusedReading, sort_rows
 from ingestion.feeds import DAY_MS, FEAR_GREED_FEED, FUTURES_FEEDS, SOURCES, FeedSource
 from ingestion.models import FeedGap, FeedSeries
 from ingestion.pauses import pause_in_force
@@ -158,7 +158,7 @@ class _Run:
         except RequestRefusedError as error:
             self._note_useless(series, str(error))
         except MalformedAnswerError as error:
-            quarantine(series, [Refused(error.body, str(error), None)])
+            quarantine_rows(series, [RefusedReading(error.body, str(error), None)])
             self._note_useless(series, str(error))
         return True
 

@@ -1,6 +1,5 @@
 """Readings stored page by page, and what lacks: kept as being filled, and explained once it is sure not to come."""
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,9 +11,11 @@ from django.utils import timezone
 
 from ingestion.candles import to_datetime, to_ms
 from ingestion.feed_plan import OpenGap, Span, recounted
-from ingestion.feed_rows import Refused, SortedRows
+from ingestion.feed_rows import RefusedReading, SortedRows
 from ingestion.feeds import SOURCES
-from ingestion.models import CandleSource, FeedGap, FeedSeries, MarketFeed, QuarantinedMessage
+from ingestion.models import CandleSource, FeedGap, FeedSeries, MarketFeed
+from ingestion.quarantine import quarantine
+from ingestion.refused import Refused
 from ingestion.selectors import WantedFeed, feed_holes
 
 EXPLAINED, FILLING = FeedGap.Status.EXPLAINED, FeedGap.Status.FILLING
@@ -60,7 +61,7 @@ def store_page(series: FeedSeries, asked: Asked, *, now: datetime) -> Settled:
     """
     with transaction.atomic():
         held = _held(series)
-        quarantine(series, asked.rows.refused)
+        quarantine_rows(series, asked.rows.refused)
         stored = _store(held, asked)
         explained = _settle(held, now, asked)
         FeedSeries.objects.filter(pk=held.pk).update(error="", not_listed_until=None)
@@ -87,21 +88,9 @@ def note_not_listed(series: FeedSeries, *, now: datetime, again_at: datetime) ->
         )
 
 
-def quarantine(series: FeedSeries, refused: Iterable[Refused]) -> None:
-    """Keep rows that are no readings for people to look at, once."""
-    now = timezone.now()
-    rows = [
-        QuarantinedMessage(
-            source=CandleSource.REST,
-            file=str(series),
-            payload=row.payload,
-            payload_digest=hashlib.sha256(row.payload.encode()).hexdigest(),
-            reason=row.reason,
-            received_at=now,
-        )
-        for row in refused
-    ]
-    QuarantinedMessage.objects.bulk_create(rows, ignore_conflicts=True)
+def quarantine_rows(series: FeedSeries, rows: Iterable[RefusedReading]) -> None:
+    """Keep rows that are no readings, under the name of their feed."""
+    quarantine(CandleSource.REST, (Refused.of(row.payload, row.reason, file=str(series)) for row in rows))
 
 
 def _held(series: FeedSeries) -> FeedSeries:

@@ -8,12 +8,10 @@ from typing import Any
 
 from ingestion import feeds
 from ingestion.feeds import DAY_MS, FeedSource
+from ingestion.kline import NUMBER
 
-# What float() reads beside this (underscores, blanks, other scripts' digits, nan) is no number of an exchange.
-NUMBER = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?([eE][-+]?[0-9]{1,3})?")
 STAMP = re.compile(r"[0-9]{1,15}")
 KLINE_FIELDS = 7
-LONGEST_PAYLOAD = 2000
 
 
 class BadReadingError(ValueError):
@@ -21,7 +19,7 @@ class BadReadingError(ValueError):
 
 
 @dataclass(frozen=True)
-class Refused:
+class RefusedReading:
     """A row that is no reading, why, and the moment it claims if that can be read."""
 
     payload: str
@@ -34,7 +32,7 @@ class SortedRows:
     """An answer's readings by their moment, and its refused rows."""
 
     readings: Mapping[int, tuple[float, ...]]
-    refused: tuple[Refused, ...]
+    refused: tuple[RefusedReading, ...]
 
 
 def sort_rows(source: FeedSource, rows: Iterable[object], symbol: str, closed_by_ms: int) -> SortedRows:
@@ -50,7 +48,7 @@ def sort_rows(source: FeedSource, rows: Iterable[object], symbol: str, closed_by
             as_of_ms = _moment(source, row, closed_by_ms)
             values = _values(source, row, symbol)
         except BadReadingError as error:
-            refused.append(Refused(json.dumps(row)[:LONGEST_PAYLOAD], str(error), as_of_ms))
+            refused.append(RefusedReading(json.dumps(row), str(error), as_of_ms))
             continue
         if as_of_ms <= closed_by_ms:
             readings.setdefault(as_of_ms, values)

@@ -1,6 +1,5 @@
 """Candle files into the database: good rows stored, bad rows quarantined, missing minutes explained. Safe to repeat."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -9,19 +8,17 @@ from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import Q
-from django.utils import timezone
 
 from ingestion.candles import StoreReport, store_candles, to_datetime
 from ingestion.csv_format import BadRow, CandleFile
 from ingestion.gap_records import forget_filled_gaps, record_explanations
 from ingestion.holes import Explanation, Hole, Span, neighbours, split_by_reason
 from ingestion.models import CandleSource, QuarantinedMessage, Symbol
+from ingestion.quarantine import quarantine
+from ingestion.refused import Refused
 from ingestion.selectors import unexplained_gaps
 from ingestion.symbols import split_symbol
 from ingestion.timeframes import MINUTE_MS, Candles
-
-# A megabyte on one line is kept as its beginning; the digest is that of all of it.
-LONGEST_PAYLOAD = 2000
 
 
 @dataclass
@@ -89,7 +86,7 @@ def import_files(
 def _import_file(file: CandleFile, until_ms: int, report: ImportReport) -> _Account | None:
     candles = file.candles.between(0, until_ms)
     with transaction.atomic():
-        report.newly_quarantined += quarantine(file)
+        report.newly_quarantined += quarantine_rows(file)
         if len(candles):
             list_symbol(file.symbol, to_datetime(int(candles.open_ms[0])))
             report.stored += store_candles({file.symbol: candles}, source=CandleSource.IMPORT)
@@ -142,21 +139,11 @@ def list_symbol(name: str, since: datetime) -> None:
     later.update(listed_at=since, complete_until=None)
 
 
-def quarantine(file: CandleFile) -> int:
-    """Keep the file's bad rows for people to look at, once; how many were new."""
-    now, path = timezone.now(), str(file.path.resolve())
-    rows = [
-        QuarantinedMessage(
-            source=CandleSource.IMPORT,
-            file=path,
-            line=row.line,
-            payload=row.text[:LONGEST_PAYLOAD],
-            payload_digest=hashlib.sha256(row.text.encode()).hexdigest(),
-            reason=row.reason,
-            received_at=now,
-        )
-        for row in file.bad_rows
-    ]
-    before = QuarantinedMessage.objects.filter(file=path).count()
-    QuarantinedMessage.objects.bulk_create(rows, ignore_conflicts=True, batch_size=1000)
-    return QuarantinedMessage.objects.filter(file=path).count() - before
+def quarantine_rows(file: CandleFile) -> int:
+    """Keep the file's bad rows; how many were new."""
+    path = str(file.path.resolve())
+    kept = QuarantinedMessage.objects.filter(file=path)
+    before = kept.count()
+    rows = (Refused.of(row.text, row.reason, file=path, line=row.line) for row in file.bad_rows)
+    quarantine(CandleSource.IMPORT, rows)
+    return kept.count() - before

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ingestion.csv_rows import EARLIEST_MS, LATEST_MS
-from ingestion.timeframes import MINUTE_MS, Candles
+from ingestion.timeframes import FIGURES, MINUTE_MS, Candles
 
-FIGURES = ("open", "high", "low", "close", "volume", "quote_volume", "trades", "taker_base", "taker_quote")
 # Where open time, the figures and close time stand in a row of REST, and their letters in a frame.
 ROW_FIELDS, ROW_OPEN_TIME, ROW_FIGURES, ROW_CLOSE_TIME = 12, 0, (1, 2, 3, 4, 5, 7, 8, 9, 10), 6
 FRAME_OPEN_TIME, FRAME_FIGURES, FRAME_CLOSE_TIME = "t", ("o", "h", "l", "c", "v", "q", "n", "V", "Q"), "T"

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 
 from ingestion.csv_rows import EARLIEST_MS, LATEST_MS
 from ingestion.kline import BadKlineError, Kline, from_rest
+from ingestion.refused import Refused
 from ingestion.timeframes import MINUTE_MS
 
 # Rows of one answer, as the exchange allows them.
 MOST_ROWS = 1000
-LONGEST_PAYLOAD = 2000
 
 Span = tuple[int, int]
 
@@ -28,14 +28,6 @@ class Question:
 
 
 @dataclass(frozen=True)
-class RefusedRow:
-    """A row that is no sound candle of its minute, with its symbol, and why."""
-
-    payload: str
-    reason: str
-
-
-@dataclass(frozen=True)
 class Page:
     """What an answer says about the minutes from where it was asked up to `end_ms`.
 
@@ -43,7 +35,7 @@ class Page:
     """
 
     klines: tuple[Kline, ...]
-    refused: tuple[RefusedRow, ...]
+    refused: tuple[Refused, ...]
     refused_minutes: frozenset[int]
     empties: tuple[Span, ...]
     end_ms: int
@@ -86,7 +78,7 @@ class _Reading:
     symbol: str
     known_ms: int
     klines: list[Kline] = field(default_factory=list)
-    refused: list[RefusedRow] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
     refused_minutes: set[int] = field(default_factory=set)
     empties: list[Span] = field(default_factory=list)
     is_unclear: bool = False
@@ -115,7 +107,7 @@ class _Reading:
         return kline
 
     def _refuse(self, row: object, reason: str) -> None:
-        self.refused.append(RefusedRow(f"{self.symbol} {json.dumps(row)}"[:LONGEST_PAYLOAD], reason))
+        self.refused.append(Refused.of(f"{self.symbol} {json.dumps(row)}", reason))
 
     def _account(self, minute: int) -> None:
         between = (self.known_ms + MINUTE_MS, minute)

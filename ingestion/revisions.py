@@ -6,9 +6,7 @@ from datetime import datetime
 
 import numpy as np
 
-from ingestion.timeframes import Candles
-
-FIGURES = tuple(name for name in Candles.__dataclass_fields__ if name not in ("open_ms", "minutes"))
+from ingestion.timeframes import FIGURES, Candles
 
 
 @dataclass(frozen=True)

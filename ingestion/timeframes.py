@@ -6,6 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 MINUTE_MS = 60_000
+# The figures of a candle, in the order of the table, of files and of everything that holds them as one array.
+FIGURES = ("open", "high", "low", "close", "volume", "quote_volume", "trades", "taker_base", "taker_quote")
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]

@@ -21,8 +21,8 @@ APPS = ("alphapulse_site", "ingestion", "signals", "learning", "analytics")
 PURE = (
     *("ingestion.timeframes", "ingestion.symbols", "ingestion.csv_rows"),
     *("ingestion.feeds", "ingestion.feed_rows", "ingestion.feed_plan", "ingestion.kline", "ingestion.kline_pages"),
-    *("ingestion.revisions", "ingestion.universe", "ingestion.stream.exchange_time", "ingestion.stream.frames"),
-    *("ingestion.stream.pace", "ingestion.stream.plan"),
+    *("ingestion.refused", "ingestion.revisions", "ingestion.universe"),
+    *(f"ingestion.stream.{name}" for name in ("exchange_time", "frames", "pace", "plan")),
     *(f"ingestion.exchange.{name}" for name in ("dialogue", "distortions", "frames", "info", "intervals", "listings")),
     *(f"ingestion.exchange.{name}" for name in ("readings", "running", "series", "tickers")),
     *("signals.indicators", "signals.indicators.*", "signals.heads", "signals.heads.*", "signals.mood"),

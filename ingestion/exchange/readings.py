@@ -10,9 +10,8 @@ import struct
 from functools import lru_cache
 from math import exp, log, pi, sin
 
-MINUTE_MS = 60_000
-HOUR_MS = 60 * MINUTE_MS
-DAY_MS = 24 * HOUR_MS
+from ingestion.exchange.intervals import DAY_MS, HOUR_MS
+from ingestion.timeframes import MINUTE_MS
 
 # Length of each wave in ms and its share of the whole.
 WAVES = ((43 * MINUTE_MS, 0.12), (5 * HOUR_MS, 0.23), (26 * HOUR_MS, 0.35), (9 * DAY_MS, 0.30))

@@ -8,9 +8,8 @@ import numpy as np
 
 from ingestion.exchange.intervals import Interval
 from ingestion.exchange.running import Row
-from ingestion.timeframes import MINUTE_MS, BoolArray, Candles, FloatArray, IntArray
+from ingestion.timeframes import FIGURES, MINUTE_MS, BoolArray, Candles, FloatArray, IntArray
 
-FIGURES = ("open", "high", "low", "close", "volume", "quote_volume", "trades", "taker_base", "taker_quote")
 OPEN, HIGH, LOW, CLOSE, VOLUME, QUOTE_VOLUME, TRADES, TAKER_BASE, TAKER_QUOTE = range(len(FIGURES))
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from ingestion.csv_rows import EARLIEST_MS, LATEST_MS
 from ingestion.kline import BadKlineError, Kline, from_frame, is_final
+from ingestion.refused import LONGEST_PAYLOAD, Refused
 from ingestion.stream.plan import stream_of
 
-LONGEST_PAYLOAD = 2000
 # The exchange closes a candle when its minute is over; its two clocks may be this far apart.
 CLOCKS_APART_MS = 1000
 
@@ -47,15 +47,6 @@ class Shutdown:
     """This server will go away within minutes; another one will answer a connection made now."""
 
 
-@dataclass(frozen=True)
-class Refused:
-    """A message of no use, cut to a length worth keeping, and why."""
-
-    payload: str
-    digest: str
-    reason: str
-
-
 Frame = ClosedCandle | RunningCandle | Reply | Shutdown | Refused
 
 
@@ -74,7 +65,7 @@ def read(message: bytes, symbols: Container[str]) -> Frame:
 def refuse(message: bytes, reason: str) -> Refused:
     # PostgreSQL keeps no zero in a text.
     payload = message[:LONGEST_PAYLOAD].decode("utf-8", "backslashreplace").replace("\0", "\\x00")
-    return Refused(payload[:LONGEST_PAYLOAD], hashlib.sha256(message).hexdigest(), reason)
+    return Refused(payload[:LONGEST_PAYLOAD], reason, hashlib.sha256(message).hexdigest())
 
 
 def _read(message: bytes, symbols: Container[str]) -> Frame:

@@ -6,7 +6,7 @@ from collections import deque
 from threading import Condition
 
 from ingestion.kline import Kline
-from ingestion.stream.frames import Refused
+from ingestion.refused import Refused
 
 Item = Kline | Refused
 # What comes within this time of the first item goes into the same transaction: a minute closes for all at once.

@@ -2,9 +2,10 @@
 
 import time
 
+from ingestion.refused import Refused
 from ingestion.stream.exchange_time import ExchangeTime
 from ingestion.stream.figures import Figures
-from ingestion.stream.frames import ClosedCandle, Refused, RunningCandle, refuse
+from ingestion.stream.frames import ClosedCandle, RunningCandle, refuse
 from ingestion.stream.inbox import Inbox
 from ingestion.timeframes import MINUTE_MS
 

@@ -1,19 +1,18 @@
 """A batch of what was heard into the database, in one transaction; a row that PostgreSQL refuses is put aside."""
 
-import hashlib
 import json
 import logging
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 
 from django.db import DataError, IntegrityError, transaction
-from django.utils import timezone
 
 from ingestion.candles import store_candles, to_datetime
 from ingestion.kline import Kline, candles
 from ingestion.market_clock import advance
-from ingestion.models import CandleSource, QuarantinedMessage
-from ingestion.stream.frames import Refused
+from ingestion.models import CandleSource
+from ingestion.quarantine import quarantine
+from ingestion.refused import Refused
 from ingestion.stream.inbox import Item
 
 logger = logging.getLogger(__name__)
@@ -48,7 +47,7 @@ def _store(klines: Sequence[Kline], refused: Sequence[Refused], until_ms: int | 
     with transaction.atomic():
         # The first word on a minute stays, within a batch as in the table.
         report = store_candles(candles(reversed(klines)), source=CandleSource.STREAM)
-        _quarantine(refused)
+        quarantine(CandleSource.STREAM, refused)
         if until_ms is not None:
             advance(to_datetime(until_ms))
     return Stored(report.inserted, report.disagreeing, len(refused))
@@ -67,20 +66,4 @@ def _store_by_halves(klines: Sequence[Kline]) -> Stored:
 
 def _refused(kline: Kline, error: Exception) -> Refused:
     payload = json.dumps([kline.symbol, kline.open_ms, *kline.figures])
-    return Refused(payload, hashlib.sha256(payload.encode()).hexdigest(), f"PostgreSQL refuses the candle: {error}")
-
-
-def _quarantine(refused: Sequence[Refused]) -> None:
-    """Once each: a message that comes again is known by its digest."""
-    now = timezone.now()
-    rows = [
-        QuarantinedMessage(
-            source=CandleSource.STREAM,
-            payload=each.payload,
-            payload_digest=each.digest,
-            reason=each.reason,
-            received_at=now,
-        )
-        for each in refused
-    ]
-    QuarantinedMessage.objects.bulk_create(rows, ignore_conflicts=True)
+    return Refused.of(payload, f"PostgreSQL refuses the candle: {error}")

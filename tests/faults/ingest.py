@@ -6,7 +6,7 @@ What is done to it is undone again in the end, and then nothing may have been lo
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from threading import Thread
@@ -49,7 +49,6 @@ class Ingest:
     running: RunningExchange
     working: ExitStack
     inflicted: list[str] = field(default_factory=list)
-    left_alone: bool = True
 
     @property
     def exchange(self) -> Exchange:
@@ -222,10 +221,3 @@ def _join(threads: Iterable[Thread], *, seconds: float = 20.0) -> None:
     for thread in threads:
         thread.join(max(ends - time.monotonic(), 0.1))
         assert not thread.is_alive(), f"{thread.name} did not end"
-
-
-def counted(count: Callable[[], int], *, while_: Callable[[], None]) -> int:
-    """By how much something grew meanwhile."""
-    before = count()
-    while_()
-    return count() - before

@@ -7,11 +7,11 @@ import numpy as np
 
 from alphapulse_site.clock import market_now
 from analytics.invariants import Moment, candles_are_sane, every_minute_is_there, no_open_candle
-from ingestion.candles import FIGURES, load_candles, to_datetime, to_ms
+from ingestion.candles import load_candles, to_datetime, to_ms
 from ingestion.exchange.market import Bars
 from ingestion.exchange.state import Exchange
 from ingestion.models import Candle, CandleGap, CandleRevision, CandleSource, Symbol
-from ingestion.timeframes import MINUTE_MS, BoolArray, Candles
+from ingestion.timeframes import FIGURES, MINUTE_MS, BoolArray, Candles
 from tests.ingestion.market import made_candles
 
 NAMES = ("BTCUSDT", "ETHUSDT", "BNBUSDT", "SOLUSDT")

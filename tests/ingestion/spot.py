@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from ingestion import backfill
-from ingestion.candles import FIGURES, NULLABLE, load_candles, to_datetime, to_ms
+from ingestion.candles import NULLABLE, load_candles, to_datetime, to_ms
 from ingestion.exchange.faults import Fault
 from ingestion.importing import list_symbol
 from ingestion.models import CandleGap, Symbol
-from ingestion.timeframes import MINUTE_MS, Candles
+from ingestion.timeframes import FIGURES, MINUTE_MS, Candles
 from tests.ingestion.exchanges import RunningExchange, running_exchange
 from tests.ingestion.market import MARCH_24, made_candles
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
 from ingestion.candles import load_candles, to_datetime
-from ingestion.importing import LONGEST_PAYLOAD
 from ingestion.models import Candle, CandleGap, QuarantinedMessage, Symbol
+from ingestion.refused import LONGEST_PAYLOAD
 from ingestion.selectors import unexplained_gaps
 from ingestion.timeframes import MINUTE_MS
 from tests.ingestion.market import DATA, HEADER, MARCH_24, csv_rows, made_candles, write_csv

@@ -8,11 +8,11 @@ from alphapulse_site.clock import advance_market_clock, set_market_clock
 from alphapulse_site.jobs import advisory_lock
 from alphapulse_site.models import JobRun, MarketClock
 from ingestion.binance import SpotDoor
-from ingestion.candles import FIGURES, load_candles, store_candles, to_datetime
+from ingestion.candles import load_candles, store_candles, to_datetime
 from ingestion.gaps import LOCK
 from ingestion.models import Candle, CandleRevision, CandleSource
 from ingestion.rereading import reread_day
-from ingestion.timeframes import Candles
+from ingestion.timeframes import FIGURES, Candles
 from tests.at_once import run_at_once
 from tests.faults.truth import on_the_wire
 from tests.ingestion.exchanges import RunningExchange

@@ -9,9 +9,9 @@ from django.db import transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ingestion.candles import FIGURES, load_candles, store_candles, to_datetime
+from ingestion.candles import load_candles, store_candles, to_datetime
 from ingestion.models import Candle, CandleRevision, CandleSource
-from ingestion.timeframes import Candles
+from ingestion.timeframes import FIGURES, Candles
 from tests.ingestion.market import MARCH_24, made_candles
 
 IMPORT, STREAM, REST, ARCHIVE = CandleSource.IMPORT, CandleSource.STREAM, CandleSource.REST, CandleSource.ARCHIVE

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingestion.refused import LONGEST_PAYLOAD, Refused
 from ingestion.stream import frames
-from ingestion.stream.frames import ClosedCandle, Refused, Reply, RunningCandle, Shutdown, read
+from ingestion.stream.frames import ClosedCandle, Reply, RunningCandle, Shutdown, read
 from tests.ingestion.market import SHARED
 
 RECORDED = SHARED / "data" / "binance_api"
@@ -121,7 +122,7 @@ def test_a_refused_message_is_kept_short_and_in_characters_that_postgresql_keeps
 
     assert isinstance(frame, Refused)
     assert frame.payload.startswith("a\\x00b\\xffccc")
-    assert len(frame.payload) == frames.LONGEST_PAYLOAD
+    assert len(frame.payload) == LONGEST_PAYLOAD
     assert frame.digest != frames.refuse(b"a\0b\xff", "").digest
 
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import pytest
 from django.utils import timezone
 
-from ingestion.revisions import FIGURES, Change, Delisting
-from ingestion.timeframes import MINUTE_MS, Candles
+from ingestion.revisions import Change, Delisting
+from ingestion.timeframes import FIGURES, MINUTE_MS, Candles
 from learning.recomputing import past_in
 from learning.spells import Event, Gone
 from learning.views import Market

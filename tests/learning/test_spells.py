@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestion.revisions import FIGURES, Change, Delisting, undone
-from ingestion.timeframes import MINUTE_MS
+from ingestion.revisions import Change, Delisting, undone
+from ingestion.timeframes import FIGURES, MINUTE_MS
 from learning.spells import DOUBT, Close, Event, Gone, may_have_missed, span_of, spells
 from tests.signals.market import START_MS, random_walk
 
