@@ -55,9 +55,12 @@ class ActiveLearningState(models.Model):
 
 
 class LearningEvent(models.Model):
-    """One line of the ledger: an outcome with the votes that led to it, or a promotion, rollback or job report."""
+    """One line of the ledger: an outcome with the votes that led to it, or what became of a version, by whom and why."""
 
-    KINDS = [(name, name) for name in ("outcome", "promotion", "rejection", "rollback", "job")]
+    KINDS = [
+        (name, name)
+        for name in ("outcome", "promotion", "rejection", "rollback", "job", "pin", "freeze", "release", "drift")
+    ]
 
     sequence = models.BigIntegerField(primary_key=True)
     kind = models.TextField(choices=KINDS)
