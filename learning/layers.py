@@ -8,7 +8,7 @@ from ingestion.timeframes import BoolArray, FloatArray
 from learning.candidates import Refit, equal_index, refit, zero_index
 from learning.config import Config
 from learning.events import Events, digest
-from learning.logistic import INTERCEPTS, event_losses
+from learning.logistic import INTERCEPTS, claimed_losses, event_losses
 from learning.mixture import Charge, certify, charged, mix, ordered_sum
 from learning.state import LearnerState, Remembered, chained, weights_of
 from learning.step import capped_step
@@ -113,6 +113,12 @@ def mean_loss(theta: FloatArray, events: Events) -> float:
     votes = np.ascontiguousarray(events.evidence.T)
     losses = event_losses(theta, votes, events.won_long.astype(np.float64), events.won_short.astype(np.float64))
     return float((events.uniqueness * losses).sum()) / float(events.uniqueness.sum())
+
+
+def mean_claim(theta: FloatArray, events: Events) -> float:
+    """The mean log-loss the same probabilities claim: what they would cost if each came true as often as it says."""
+    claims = claimed_losses(theta, np.ascontiguousarray(events.evidence.T))
+    return float((events.uniqueness * claims).sum()) / float(events.uniqueness.sum())
 
 
 def loss_in_force(state: LearnerState, tonight: Events) -> tuple[float, float]:

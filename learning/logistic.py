@@ -80,6 +80,13 @@ def event_losses(theta: FloatArray, votes: FloatArray, won_long: FloatArray, won
     return 0.5 * (long + short)
 
 
+def claimed_losses(theta: FloatArray, votes: FloatArray) -> FloatArray:
+    """Mean entropy in nats of the two brackets' stated chances: the log-loss of outcomes drawn at those odds; (n,)."""
+    pooled = log_odds(theta[INTERCEPTS:], votes)
+    long, short = theta[0] + pooled, theta[1] - pooled
+    return 0.5 * (side_loss(long, probability(long)) + side_loss(short, probability(short)))
+
+
 def probability(margin: FloatArray) -> FloatArray:
     """sigmoid(margin), never overflowing."""
     small = np.exp(-np.abs(margin))

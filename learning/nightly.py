@@ -10,7 +10,7 @@ from learning.betting import Bets
 from learning.candidates import names
 from learning.config import CODE_VERSION, Config
 from learning.events import Events, collect
-from learning.layers import Lesson, learn, loss_in_force, mean_loss, step_toward
+from learning.layers import Lesson, learn, loss_in_force, mean_claim, mean_loss, step_toward
 from learning.mixture import Certificate, ordered_sum
 from learning.procedure import SCORES_KEPT, InForce, Procedure, Score
 from learning.promotion import Twins, Verdict, judge_guard, judge_night, judge_opening
@@ -146,22 +146,27 @@ def _scored(procedure: Procedure, tonight: Events, today: int, config: Config) -
     if len(tonight) == 0:
         return procedure
     own, champion = loss_in_force(procedure.learner, tonight)
-    score = Score(today, len(tonight), _live_loss(procedure, tonight), champion, own)
-    shadow, live = procedure.phase == "shadow", procedure.phase == "live"
+    live, claimed = _live_losses(procedure, tonight)
+    score = Score(today, len(tonight), live, champion, own, claimed)
+    in_shadow = procedure.phase == "shadow"
     return replace(
         procedure,
-        opening=procedure.opening.after(champion - own, config) if shadow else procedure.opening,
-        guard=procedure.guard.after(score.live - champion, config) if live else procedure.guard,
+        opening=procedure.opening.after(champion - own, config) if in_shadow else procedure.opening,
+        guard=procedure.guard if in_shadow else procedure.guard.after(live - champion, config),
         scores=(*procedure.scores, score)[-SCORES_KEPT:],
     )
 
 
-def _live_loss(procedure: Procedure, tonight: Events) -> float:
-    parts = []
+def _live_losses(procedure: Procedure, tonight: Events) -> tuple[float, float]:
+    """Mean log-loss of what was in force at each decision, and the one it claimed: that of outcomes at its own odds."""
+    found, claimed = [], []
     for day in np.unique(tonight.decided_day).tolist():
-        part = tonight.rows(tonight.decided_day == day)
-        parts.append(float(part.uniqueness.sum()) * mean_loss(procedure.in_force(day).theta, part))
-    return ordered_sum(np.array(parts)) / float(tonight.uniqueness.sum())
+        part, theta = tonight.rows(tonight.decided_day == day), procedure.in_force(day).theta
+        share = float(part.uniqueness.sum())
+        found.append(share * mean_loss(theta, part))
+        claimed.append(share * mean_claim(theta, part))
+    total = float(tonight.uniqueness.sum())
+    return ordered_sum(np.array(found)) / total, ordered_sum(np.array(claimed)) / total
 
 
 def _decided(context: _Context, turn: _Turn, drafted: Weights, verdicts: tuple[Verdict, ...]) -> tuple[Draft, ...]:

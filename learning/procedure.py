@@ -26,13 +26,18 @@ class InForce:
 
 @dataclass(frozen=True)
 class Score:
-    """A night's mean log-loss over the scans that matured then, each under the state in force when it was decided."""
+    """A night's mean log-loss over the scans that matured then, each under the state in force when it was decided.
+
+    `claimed` is what the live probabilities would have cost had they come true as often as they say; None before it was
+    kept.
+    """
 
     day: int
     scans: int
     live: float
     champion: float
     learner: float
+    claimed: float | None = None
 
 
 @dataclass(frozen=True)
@@ -109,7 +114,7 @@ class Procedure:
             "live": [[night.day, night.theta.tolist()] for night in self.live],
             "opening": [list(self.opening.log_capital), self.opening.days],
             "guard": [list(self.guard.log_capital), self.guard.days],
-            "scores": [[s.day, s.scans, s.live, s.champion, s.learner] for s in self.scores],
+            "scores": [[s.day, s.scans, s.live, s.champion, s.learner, s.claimed] for s in self.scores],
             "pinned": self.pinned,
         }
         return canonical(document)
