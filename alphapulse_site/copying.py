@@ -1,17 +1,22 @@
-"""Many rows of one model into PostgreSQL by COPY, five times as fast as the ORM, safe to run twice."""
+"""Many rows into and out of PostgreSQL by COPY: rows of one model in, safe to run twice; the columns of a query out."""
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from itertools import islice
 from typing import Any
 from uuid import UUID
 
+import numpy as np
+import numpy.typing as npt
 import psycopg2.extras
 from django.db import connection, models, transaction
 from psycopg2.extensions import Binary
 
 CHUNK = 20_000
+BINARY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+BINARY_TRAILER = b"\xff\xff"
+POSTGRES_EPOCH_MS = 946_684_800_000  # binary times count microseconds from here
 
 
 def copy_rows(model: type[models.Model], rows: Iterable[models.Model]) -> int:
@@ -77,3 +82,25 @@ def _item(value: Any) -> str:
     if isinstance(value, bool | int | float | list | tuple):
         return text
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def copy_out(query: str, parameters: Sequence[Any], kinds: Mapping[str, str]) -> npt.NDArray[np.void]:
+    """The rows of a query as a structured array: no object a row, every bit as PostgreSQL holds it.
+
+    `kinds`: a name and numpy's big-endian kind for each column of the query, in order (`">f8"` for a float8, `">i8"`
+    for a bigint or a time in microseconds since 2000, `"V16"` for a UUID). Raises ValueError if a value is NULL or of
+    another width: the query must fill what may be missing.
+    """
+    layout = [cell for name, kind in kinds.items() for cell in ((f"{name}_width", ">i4"), (name, kind))]
+    row = np.dtype([("fields", ">i2"), *layout])
+    buffer = io.BytesIO()
+    with connection.cursor() as cursor:
+        sql = cursor.mogrify(f"COPY ({query}) TO STDOUT (FORMAT binary)", parameters).decode()
+        cursor.copy_expert(sql, buffer)
+    body = buffer.getbuffer()[len(BINARY_HEADER) : -len(BINARY_TRAILER)]
+    rows = np.frombuffer(body, row) if len(body) % row.itemsize == 0 else None
+    if rows is None or any((rows[f"{name}_width"] != row[name].itemsize).any() for name in kinds):
+        raise ValueError(
+            f"a value among {', '.join(kinds)} is NULL or of another width than the query's reader expects"
+        )
+    return rows

@@ -17,14 +17,12 @@ import numpy.typing as npt
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
+from alphapulse_site.copying import BINARY_HEADER, BINARY_TRAILER, POSTGRES_EPOCH_MS, copy_out
 from ingestion.models import CandleSource
 from ingestion.partitions import ensure_partitions
 from ingestion.timeframes import FIGURES, Candles
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-POSTGRES_EPOCH_MS = 946_684_800_000
-COPY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
-COPY_TRAILER = b"\xff\xff"
 ROWS_PER_COPY = 50_000
 
 # What every source has, and what it may lack.
@@ -128,7 +126,7 @@ def _copy_rows(symbol: str, candles: Candles) -> bytes:
 
 def _store_chunk(cursor: CursorWrapper, chunk: list[tuple[str, Candles]], source: CandleSource) -> StoreReport:
     rows = sum(len(part) for _, part in chunk)
-    data = b"".join([COPY_HEADER, *(_copy_rows(symbol, part) for symbol, part in chunk), COPY_TRAILER])
+    data = b"".join([BINARY_HEADER, *(_copy_rows(symbol, part) for symbol, part in chunk), BINARY_TRAILER])
     cursor.execute(CREATE_INCOMING)
     cursor.copy_expert("COPY incoming_candles FROM STDIN (FORMAT binary)", io.BytesIO(data))
     cursor.execute(INSERT_INCOMING, [source.value])
@@ -199,18 +197,13 @@ LOWER_SOURCES = {source: [s.value for s in list(CandleSource)[:rank]] for rank, 
 
 # --- out --------------------------------------------------------------------------------------------------------------
 
-OUT_ROW = np.dtype(
-    [("fields", ">i2"), ("place_length", ">i4"), ("place", ">i4"), ("open_time_length", ">i4"), ("open_time", ">i8")]
-    + [cell for figure in FIGURES for cell in ((f"{figure}_length", ">i4"), (figure, ">f8"))]
-)
+OUT_KINDS = {"place": ">i4", "open_time": ">i8", **dict.fromkeys(FIGURES, ">f8")}
 
 SELECT_CANDLES = f"""
-COPY (
-    SELECT array_position(%s::text[], symbol), open_time, {", ".join(PRICES)},
-        {", ".join(f"coalesce({figure}::float8, 'NaN')" for figure in NULLABLE)}
-    FROM candles
-    WHERE symbol = ANY(%s) AND open_time >= %s AND open_time < %s
-) TO STDOUT (FORMAT binary)"""
+SELECT array_position(%s::text[], symbol), open_time, {", ".join(PRICES)},
+    {", ".join(f"coalesce({figure}::float8, 'NaN')" for figure in NULLABLE)}
+FROM candles
+WHERE symbol = ANY(%s) AND open_time >= %s AND open_time < %s"""
 
 
 def load_candles(symbol: str, start_ms: int, end_ms: int) -> Candles:
@@ -221,7 +214,7 @@ def load_candles(symbol: str, start_ms: int, end_ms: int) -> Candles:
 def load_many(symbols: Sequence[str], start_ms: int, end_ms: int) -> dict[str, Candles]:
     """The stored 1m candles of [start_ms, end_ms) of every symbol asked for (empty if it has none)."""
     names = list(dict.fromkeys(symbols))
-    rows = _rows_out([names, names, to_datetime(start_ms), to_datetime(end_ms)])
+    rows = copy_out(SELECT_CANDLES, [names, names, to_datetime(start_ms), to_datetime(end_ms)], OUT_KINDS)
     place = rows["place"].astype(np.int64)
     open_ms = rows["open_time"].astype(np.int64) // 1000 + POSTGRES_EPOCH_MS
     # Sorted here and not by PostgreSQL: it is faster, and each partition of an index scan arrives in order anyway.
@@ -231,11 +224,3 @@ def load_many(symbols: Sequence[str], start_ms: int, end_ms: int) -> dict[str, C
     bounds = np.searchsorted(place[order], np.arange(1, len(names) + 2))
     every = candles_of(open_ms, figures)
     return {name: every.rows(slice(int(bounds[i]), int(bounds[i + 1]))) for i, name in enumerate(names)}
-
-
-def _rows_out(parameters: list[Any]) -> npt.NDArray[np.void]:
-    buffer = io.BytesIO()
-    with connection.cursor() as cursor:
-        cursor.copy_expert(cursor.mogrify(SELECT_CANDLES, parameters).decode(), buffer)
-    # Every row has the same length, since nothing in it is NULL; behind the rows stands the two-byte trailer.
-    return np.frombuffer(buffer.getbuffer()[len(COPY_HEADER) : -len(COPY_TRAILER)], OUT_ROW)

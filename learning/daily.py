@@ -1,19 +1,17 @@
 """The nightly lesson (00:00 UTC): what the outcomes of the ledger say about the heads' weights. Pure."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from learning.calendar import DAY_MS, DueJob
 from learning.config import Config
-from learning.labels import Label, events_of
+from learning.events import Events
 from learning.lessons import Lesson, Memory, VersionDraft
 from learning.nightly import Draft, Night, run_night
 
 
-def teach_night(job: DueJob, memory: Memory, labels: Sequence[Label], config: Config) -> Lesson:
-    """The lesson of one night from all that the ledger knew by its cut-off."""
-    events = events_of(labels, len(memory.procedure.heads))
+def teach_night(job: DueJob, memory: Memory, events: Events, config: Config) -> Lesson:
+    """The lesson of one night from all outcomes that the ledger knew by its cut-off, void ones left out."""
     night = run_night(
         memory.procedure,
         events,
@@ -23,7 +21,7 @@ def teach_night(job: DueJob, memory: Memory, labels: Sequence[Label], config: Co
     )
     drafts = tuple(_weight_draft(job, draft) for draft in night.drafts)
     after = replace(memory, procedure=night.procedure, weights=night.weights)
-    return Lesson(job, after, drafts, _night_report(night, len(labels)))
+    return Lesson(job, after, drafts, _night_report(night, len(events)))
 
 
 def _weight_draft(job: DueJob, draft: Draft) -> VersionDraft:

@@ -7,9 +7,10 @@ from zlib import crc32
 
 import numpy as np
 
-from ingestion.timeframes import IntArray
+from ingestion.timeframes import BoolArray, FloatArray, IntArray
 from learning.calendar import DAY_MS, EFFECTIVE_AFTER_MS, HOUR_MS
-from learning.events import Events, make_events
+from learning.events import Events, KeyArray, make_events
+from signals.consensus import SideArray
 
 # A shadow within this many R of zero was neither a good rejection nor a missed opportunity.
 NEUTRAL_R = 0.1
@@ -68,26 +69,64 @@ def uniqueness_within(start_ms: int, end_ms: int, starts: IntArray, ends: IntArr
 def events_of(labels: Sequence[Label], heads: int) -> Events:
     """The learner's columns from labels in any order; void ones are left out."""
     used = [label for label in labels if not label.is_void]
-    decided = np.array([label.decided_ms for label in used], dtype=np.int64)
-    net_r = np.array([label.net_r for label in used], dtype=np.float64)
-    mirror = np.array([label.mirror_net_r for label in used], dtype=np.float64)
-    side = np.array([label.side for label in used], dtype=np.int8)
-    long, short = np.where(side > 0, net_r, mirror), np.where(side > 0, mirror, net_r)
-    return make_events(
-        key=[label.scan_id.hex.encode() for label in used],
-        # The day whose version decided: a close before 00:15 was still decided by the one of the day before.
-        decided_day=(decided - EFFECTIVE_AFTER_MS) // DAY_MS,
-        hour_block=decided // HOUR_MS,
-        matured_day=[label.matured_day for label in used],
-        series=[crc32(label.symbol.encode()) for label in used],
+    return outcome_events(
+        key=np.array([label.scan_id.hex.encode() for label in used], dtype="S32"),
+        decided_ms=np.array([label.decided_ms for label in used], dtype=np.int64),
+        matured_day=np.array([label.matured_day for label in used], dtype=np.int64),
+        series=np.array([series_of(label.symbol) for label in used], dtype=np.int64),
         evidence=np.array([label.evidence for label in used], dtype=np.float64).reshape(len(used), heads),
+        side=np.array([label.side for label in used], dtype=np.int8),
+        net_r=np.array([label.net_r for label in used], dtype=np.float64),
+        mirror_net_r=np.array([label.mirror_net_r for label in used], dtype=np.float64),
+        uniqueness=np.array([label.uniqueness for label in used], dtype=np.float64),
+        cost_r=np.array([label.cost_r for label in used], dtype=np.float64),
+        eligible=np.array([label.is_eligible for label in used], dtype=np.bool_),
+        accepted=np.array([label.is_signal for label in used], dtype=np.bool_),
+    )
+
+
+def series_of(symbol: str) -> int:
+    """The number that stands for a symbol."""
+    return crc32(symbol.encode())
+
+
+def matured_day_of(expires_ms: IntArray) -> IntArray:
+    """`Label.matured_day` of many time limits."""
+    return -(-expires_ms // DAY_MS)
+
+
+def outcome_events(
+    *,
+    key: KeyArray,
+    decided_ms: IntArray,
+    matured_day: IntArray,
+    series: IntArray,
+    evidence: FloatArray,
+    side: SideArray,
+    net_r: FloatArray,
+    mirror_net_r: FloatArray,
+    uniqueness: FloatArray,
+    cost_r: FloatArray,
+    eligible: BoolArray,
+    accepted: BoolArray,
+) -> Events:
+    """The learner's columns from those of outcomes that are not void, (n,) but `evidence` (n, H)."""
+    long, short = np.where(side > 0, net_r, mirror_net_r), np.where(side > 0, mirror_net_r, net_r)
+    return make_events(
+        key=key,
+        # The day whose version decided: a close before 00:15 was still decided by the one of the day before.
+        decided_day=(decided_ms - EFFECTIVE_AFTER_MS) // DAY_MS,
+        hour_block=decided_ms // HOUR_MS,
+        matured_day=matured_day,
+        series=series,
+        evidence=evidence,
         won_long=long > 0,
         won_short=short > 0,
         net_r_long=long,
         net_r_short=short,
-        uniqueness=[label.uniqueness for label in used],
-        cost_r=[label.cost_r for label in used],
+        uniqueness=uniqueness,
+        cost_r=cost_r,
         side=side,
-        eligible=[label.is_eligible for label in used],
-        accepted=[label.is_signal for label in used],
+        eligible=eligible,
+        accepted=accepted,
     )

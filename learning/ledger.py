@@ -14,8 +14,7 @@ from alphapulse_site.copying import copy_rows
 from alphapulse_site.jobs import lock_key
 from ingestion.timeframes import IntArray, Timeframe
 from learning.labels import Label, uniqueness_within
-from learning.lessons import HEAD_NAMES
-from learning.models import LearningEvent, LearningState
+from learning.models import LearningEvent
 from signals.consensus import evidence
 from signals.gates import has_quorum
 from signals.models import RejectedSignal, ScanHistory, Signal, TrackedDecision
@@ -129,50 +128,6 @@ def outcome_row(label: Label, timeframe: Timeframe, at: datetime) -> LearningEve
         weight_version=label.weight_version,
         market_at=at,
     )
-
-
-def labels_from(rows: Sequence[LearningEvent]) -> list[Label]:
-    """The labels that `outcome_row` wrote, every bit kept, with evidence in the order of today's heads.
-
-    A head that did not vote yet when a row was written was silent.
-    """
-    heads = {
-        version: tuple(content["heads"])
-        for version, content in LearningState.objects.filter(state_type="head_weights").values_list(
-            "version", "content"
-        )
-    }
-    return [_label_from(row, heads[_there(row.weight_version)]) for row in rows]
-
-
-def _label_from(row: LearningEvent, heads: tuple[str, ...]) -> Label:
-    told = dict(zip(heads, row.evidence or (), strict=True))
-    return Label(
-        scan_id=_there(row.scan_id),
-        symbol=row.symbol,
-        decided_ms=to_ms(_there(row.decided_at)),
-        expires_ms=to_ms(_there(row.matured_at)),
-        ended_ms=to_ms(_there(row.ended_at)),
-        side=_there(row.side),
-        is_signal=bool(row.is_signal),
-        is_eligible=bool(row.is_eligible),
-        is_void=bool(row.is_void),
-        evidence=tuple(told.get(head, 0.0) for head in HEAD_NAMES),
-        win_probability=_there(row.win_probability),
-        expected_r=_there(row.expected_r),
-        cost_r=_there(row.cost_r),
-        net_r=row.net_r,
-        mirror_net_r=row.mirror_net_r,
-        uniqueness=_there(row.uniqueness),
-        weight_version=_there(row.weight_version),
-    )
-
-
-def _there(value: Column | None) -> Column:
-    """The value of a column that every outcome fills, and other kinds of events leave empty."""
-    if value is None:
-        raise ValueError("an outcome in the ledger lacks a column; restore the database from a backup")
-    return value
 
 
 def labels_of(decisions: Sequence[TrackedDecision], timeframe: Timeframe, until: datetime, rules: Rules) -> list[Label]:

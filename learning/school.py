@@ -5,8 +5,9 @@ from dataclasses import dataclass, field, replace
 from learning.calendar import DAILY, WEEK_MS, DueJob, in_effect_by, next_effective_ms
 from learning.config import Config
 from learning.daily import teach_night
-from learning.labels import Label
-from learning.lessons import Lesson, Memory, ScanFigure, VersionDraft, born_version
+from learning.events import Events, join
+from learning.labels import Label, events_of
+from learning.lessons import HEAD_NAMES, Lesson, Memory, ScanFigure, VersionDraft, born_version
 from learning.walk import Walk
 from learning.weekly import teach_week
 from signals.gates import SYMBOL_GATES
@@ -19,7 +20,9 @@ class School:
 
     config: Config = field(default_factory=Config)
     lessons: list[Lesson] = field(default_factory=list)
-    labels: list[Label] = field(default_factory=list)
+    events: Events = field(
+        default_factory=lambda: events_of([], len(HEAD_NAMES))
+    )  # all that was told, void ones left out
     told: dict[DueJob, list[Label]] = field(default_factory=dict)  # what was new to the ledger at each job
     _began_ms: int | None = None
     _version: Version = field(default_factory=born_version)
@@ -43,9 +46,9 @@ class School:
     def _take(self, job: DueJob, walk: Walk) -> None:
         new = walk.labels_until(job.cut_off_ms)
         self.told[job] = new
-        self.labels.extend(new)
+        self.events = join([self.events, events_of(new, len(HEAD_NAMES))])
         if job.job == DAILY:
-            lesson = teach_night(job, self.memory, self.labels, self.config)
+            lesson = teach_night(job, self.memory, self.events, self.config)
         else:
             lesson = teach_week(job, self.memory, scan_figures(walk, job.cut_off_ms))
         self.lessons.append(lesson)

@@ -8,7 +8,7 @@ from django.conf import settings
 
 from alphapulse_site.jobs import beat, run_once
 from alphapulse_site.models import JobRun
-from learning import ledger, selectors
+from learning import ledger, outcomes, selectors
 from learning.calendar import DAILY, WEEK_MS, DueJob
 from learning.config import Config
 from learning.daily import teach_night
@@ -58,19 +58,13 @@ def _learn(job: DueJob) -> Mapping[str, Any]:
     ledger.append_outcomes(timeframe=scan_timeframe(), until=at, rules=rules())
     memory = memory_at(job)
     if job.job == DAILY:
-        labels = ledger.labels_from(_known_events(job))
-        lesson = teach_night(job, memory, labels, CONFIG)
+        events = outcomes.known_by(at, timeframe=scan_timeframe().name)
+        lesson = teach_night(job, memory, events, CONFIG)
         store_rejection_metrics(timeframe=scan_timeframe(), until=at)
     else:
         lesson = teach_week(job, memory, week_scans(job))
     store_lesson(lesson)
     return lesson.report
-
-
-def _known_events(job: DueJob) -> list[LearningEvent]:
-    """The outcomes that the cut-off knew. What ended later may be in the ledger already when a job is late."""
-    ended = LearningEvent.objects.filter(kind="outcome", timeframe=scan_timeframe().name)
-    return list(ended.filter(ended_at__lte=to_time(job.cut_off_ms)).order_by("sequence"))
 
 
 def memory_at(job: DueJob) -> Memory:

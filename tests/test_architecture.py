@@ -49,7 +49,7 @@ CLOCKS = {"now", "utcnow", "today", "time", "monotonic", "perf_counter", "proces
 MODELS = ("*.models", "signals.decided_scan")
 READERS = (
     *("*.selectors", "*.selectors.*", "ingestion.candles", "ingestion.changes", "ingestion.holes"),
-    *("ingestion.partitions",),
+    *("ingestion.partitions", "learning.outcomes"),
     *("signals.configuration", "signals.rows", "signals.windows", "signals.explained"),
 )
 DOORS = ("*.tasks", "*.management.*", "*.admin", "*.api", "*.api.*", "*.urls", "*.apps", "*.wsgi")

@@ -13,18 +13,12 @@ from hypothesis import strategies as st
 from ingestion.timeframes import MINUTE_MS, TIMEFRAMES
 from learning.calendar import DAY_MS, HOUR_MS
 from learning.labels import Label, events_of, uniqueness_within
-from learning.ledger import append, labels_from, outcome_row, take_ledger
+from learning.ledger import append, outcome_row, take_ledger
 from learning.models import LearningEvent
-from learning.versions import create_version, verify_chain, weights_content
-from signals.consensus import Weights
 from signals.rows import to_time
-from tests.signals.decided import HEAD_NAMES
 
 MIDNIGHT_MS = 1_623_369_600_000  # 2021-06-11 00:00 UTC
 SPANS = st.lists(st.tuples(st.integers(0, 90), st.integers(1, 60)), min_size=1, max_size=20)
-
-
-SILENT = (0.0,) * len(HEAD_NAMES)
 
 
 def label(number: int = 1, **columns: Any) -> Label:
@@ -151,52 +145,6 @@ def test_an_outcome_matures_with_its_time_limit_and_not_when_it_resolves(expires
 
     assert early.matured_day == MIDNIGHT_MS // DAY_MS + nights
     assert events_of([early], 3).matured_day.tolist() == [early.matured_day]
-
-
-def ensure_births_up_to(version: int, heads: tuple[str, ...] = HEAD_NAMES) -> None:
-    for _ in range(version):
-        create_version(
-            "head_weights", content=weights_content(Weights.at_birth(heads)), status="active", created_by="birth"
-        )
-
-
-@pytest.mark.django_db
-def test_a_head_that_did_not_vote_yet_was_silent() -> None:
-    ensure_births_up_to(1, heads=("volume", "technical"))
-    old = label(weight_version=1, evidence=(0.5, -0.25))
-    with transaction.atomic():
-        take_ledger()
-        append([outcome_row(old, TIMEFRAMES["15m"], to_time(old.ended_ms))])
-
-    [back] = labels_from(list(LearningEvent.objects.all()))
-
-    told = dict(zip(HEAD_NAMES, back.evidence, strict=True))
-    assert (told.pop("volume"), told.pop("technical")) == (0.5, -0.25)
-    assert set(told.values()) == {0.0}
-
-
-@pytest.mark.django_db
-@pytest.mark.parametrize(
-    "told",
-    [
-        label(),
-        label(side=-1, is_signal=True, is_eligible=False, evidence=(-0.0, 5e-324, *SILENT[2:])),
-        label(is_void=True, net_r=None, mirror_net_r=None, uniqueness=1.0),
-        label(net_r=0.1 + 0.2, mirror_net_r=-1 / 3, cost_r=1e-17, expected_r=-0.0, win_probability=1 - 2**-53),
-    ],
-)
-def test_a_label_comes_back_from_the_ledger_to_the_bit(told: Label) -> None:
-    with transaction.atomic():
-        take_ledger()
-        append([outcome_row(told, TIMEFRAMES["15m"], to_time(told.ended_ms))])
-
-    ensure_births_up_to(told.weight_version, heads=HEAD_NAMES[: len(told.evidence)])
-    [back] = labels_from(list(LearningEvent.objects.all()))
-
-    told = replace(told, evidence=(*told.evidence, *SILENT[len(told.evidence) :]))
-    assert back == told
-    assert repr(back) == repr(told)  # which tells -0.0 from 0.0
-    assert verify_chain() == []
 
 
 @pytest.mark.django_db

@@ -1,0 +1,96 @@
+"""The ledger's outcomes as the learner's columns: by binary COPY, no object a row."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+import numpy as np
+import numpy.typing as npt
+from django.db import connection
+
+from alphapulse_site.copying import POSTGRES_EPOCH_MS, copy_out
+from ingestion.timeframes import IntArray
+from learning.events import Events, KeyArray, join
+from learning.labels import events_of, matured_day_of, outcome_events, series_of
+from learning.lessons import HEAD_NAMES
+from learning.models import LearningState
+
+# Columns of a row of `LEARNED` with the kinds of `copy_out`; the evidence of each of today's heads follows.
+KINDS = {
+    **{"scan_id": "V16", "decided": ">i8", "expires": ">i8", "night": ">i8", "series": ">i8", "side": ">i2"},
+    **{"eligible": "?", "accepted": "?", "votes": ">i4", "net_r": ">f8", "mirror_net_r": ">f8"},
+    **{"uniqueness": ">f8", "cost_r": ">f8"},
+}
+# Not in order: the learner sorts what it reads.
+LEARNED = """
+SELECT scan_id, decided_at, matured_at, coalesce((detail->>'night')::bigint, -9223372036854775808), series, side,
+    coalesce(is_eligible, false), coalesce(is_signal, false), coalesce(cardinality(evidence), 0),
+    coalesce(net_r, 'NaN'), coalesce(mirror_net_r, 'NaN'), uniqueness, cost_r, {votes}
+FROM learning_events JOIN unnest(%s::text[], %s::bigint[]) AS numbered (symbol, series) USING (symbol)
+WHERE kind = 'outcome' AND timeframe = %s AND ended_at <= %s AND is_void IS NOT TRUE AND weight_version = ANY(%s)"""
+CAST = """
+SELECT DISTINCT symbol, weight_version FROM learning_events
+WHERE kind = 'outcome' AND timeframe = %s AND ended_at <= %s AND is_void IS NOT TRUE"""
+
+
+def known_by(at: datetime, *, timeframe: str) -> Events:
+    """The outcomes that ended by then and are not void, in any order, with evidence in the order of today's heads.
+
+    A head that did not vote yet when a row was written was silent. What ended later may be in the ledger already when
+    a job is late. Raises ValueError where an outcome lacks a column or names a version that is not there.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(CAST, [timeframe, at])
+        cast = cursor.fetchall()
+    symbols = sorted({symbol for symbol, _ in cast})
+    asked = [symbols, [series_of(symbol) for symbol in symbols], timeframe, at]
+    versions = _versions_by_heads({version for _, version in cast})
+    parts = [_learned(heads, [*asked, numbers]) for heads, numbers in versions.items()]
+    return parts[0] if len(parts) == 1 else join([events_of([], len(HEAD_NAMES)), *parts])
+
+
+def _versions_by_heads(used: Iterable[int | None]) -> dict[tuple[str, ...], list[int]]:
+    """The versions that decided, by the heads they weigh, in whose order the rows hold their evidence."""
+    found = LearningState.objects.filter(state_type="head_weights").values_list("version", "content__heads")
+    heads = {version: tuple(names) for version, names in found}
+    by_heads: dict[tuple[str, ...], list[int]] = {}
+    for version in used:
+        if version not in heads:
+            raise ValueError(f"an outcome in the ledger names version {version}, which is not there; restore a backup")
+        by_heads.setdefault(heads[version], []).append(version)
+    return by_heads
+
+
+def _learned(heads: tuple[str, ...], parameters: list[object]) -> Events:
+    """The outcomes of versions that weigh the same heads."""
+    names = [f"vote_{place}" for place in range(len(HEAD_NAMES))]
+    votes = [f"evidence[{heads.index(head) + 1}]" if head in heads else "0::float8" for head in HEAD_NAMES]
+    rows = copy_out(LEARNED.format(votes=", ".join(votes)), parameters, KINDS | dict.fromkeys(names, ">f8"))
+    if (rows["votes"] != len(heads)).any():
+        raise ValueError(f"an outcome in the ledger does not hold one vote for each of {', '.join(heads)}")
+    return outcome_events(
+        key=_hex(rows["scan_id"]),
+        decided_ms=_ms(rows["decided"]),
+        # Told after the night of its maturity was learned, an outcome matures with the next one.
+        matured_day=np.maximum(matured_day_of(_ms(rows["expires"])), rows["night"]),
+        series=rows["series"].astype(np.int64),
+        evidence=np.column_stack([rows[name] for name in names]).astype(np.float64),
+        side=rows["side"].astype(np.int8),
+        net_r=rows["net_r"].astype(np.float64),
+        mirror_net_r=rows["mirror_net_r"].astype(np.float64),
+        uniqueness=rows["uniqueness"].astype(np.float64),
+        cost_r=rows["cost_r"].astype(np.float64),
+        eligible=rows["eligible"],
+        accepted=rows["accepted"],
+    )
+
+
+def _ms(microseconds: npt.NDArray[np.int64]) -> IntArray:
+    """PostgreSQL's times in milliseconds since the epoch."""
+    return microseconds.astype(np.int64) // 1000 + POSTGRES_EPOCH_MS
+
+
+def _hex(identities: npt.NDArray[np.void]) -> KeyArray:
+    """UUIDs of sixteen bytes as `UUID.hex` writes them."""
+    raw = np.frombuffer(identities.tobytes(), np.uint8).reshape(-1, 16)
+    digits = np.frombuffer(b"0123456789abcdef", np.uint8)
+    return digits[np.stack([raw >> 4, raw & 15], axis=2)].reshape(-1, 32).view("S32").reshape(-1)
