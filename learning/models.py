@@ -55,7 +55,7 @@ class ActiveLearningState(models.Model):
 
 
 class LearningEvent(models.Model):
-    """One line of the ledger: an outcome with the votes that led to it, or what became of a version, who did it, why."""
+    """One line of the ledger: an outcome with the votes behind it, or what became of a version, by whom and why."""
 
     KINDS = [
         (name, name)
