@@ -1,7 +1,7 @@
 """Learning events as columns: validated, in one order whatever order they came in, each counted once. Pure numpy."""
 
 from dataclasses import dataclass, fields
-from hashlib import blake2b, sha256
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -47,6 +47,8 @@ class Events:
         return len(self.key)
 
     def rows(self, chosen: slice | IntArray | BoolArray) -> "Events":
+        if isinstance(chosen, np.ndarray) and chosen.dtype == np.bool_ and chosen.all():
+            return self  # a day of a large market is hundreds of megabytes
         return Events(*(getattr(self, name)[chosen] for name in COLUMNS))
 
     def known_on(self, night: int) -> "Events":
@@ -161,24 +163,34 @@ class Collected:
 
 def collect(events: Events) -> Collected:
     """Sort by decision time, then key; drop exact duplicates (the earliest night stays); set conflicting ones apart."""
-    by_key = events.rows(np.lexsort((events.matured_day, events.key)))
-    same_key = np.r_[False, by_key.key[1:] == by_key.key[:-1]] if len(events) else np.empty(0, np.bool_)
-    differs = same_key & ~_equals_previous(by_key)
+    words = _words(events.key)
+    by_key = np.lexsort((events.matured_day, *words[::-1]))
+    in_order = words[:, by_key]
+    same_key = np.r_[False, (in_order[:, 1:] == in_order[:, :-1]).all(axis=0)][: len(events)]
+    repeats = np.flatnonzero(same_key)
+    differing = repeats[~_equal(events.rows(by_key[repeats]), events.rows(by_key[repeats - 1]))]
     group = np.cumsum(~same_key) - 1
-    in_conflict = np.isin(group, group[differs])
-    kept = by_key.rows(~same_key & ~in_conflict)
-    order = np.lexsort((kept.key, kept.hour_block, kept.decided_day))
-    return Collected(kept.rows(order), int((same_key & ~in_conflict).sum()), by_key.rows(in_conflict))
+    in_conflict = np.isin(group, group[differing])
+    kept = by_key[~same_key & ~in_conflict]
+    # In order of the key already, which a stable sort keeps.
+    order = kept[np.lexsort((events.hour_block[kept], events.decided_day[kept]))]
+    repeated = int((same_key & ~in_conflict).sum())
+    return Collected(events.rows(order), repeated, events.rows(by_key[in_conflict]))
 
 
-def _equals_previous(events: Events) -> BoolArray:
-    """Whether each row has the content of the row before it; False for the first."""
+def _words(key: KeyArray) -> npt.NDArray[np.uint64]:
+    """Keys as numbers that sort as they do, first word first, (words, n); what is behind a key's end counts as zero."""
+    width = -(-max(key.dtype.itemsize, 1) // 8) * 8
+    words = key.astype(f"S{width}").view(">u8").reshape(len(key), width // 8)
+    return np.ascontiguousarray(words.T.astype(np.uint64))
+
+
+def _equal(events: Events, others: Events) -> BoolArray:
+    """Whether each row has the content of the other one in its place."""
     equal = np.ones(len(events), np.bool_)
-    equal[:1] = False
     for name in CONTENT:
-        column = getattr(events, name)
-        same = column[1:] == column[:-1]
-        equal[1:] &= same.all(axis=1) if same.ndim > 1 else same
+        same = getattr(events, name) == getattr(others, name)
+        equal &= same.all(axis=1) if same.ndim > 1 else same
     return equal
 
 
@@ -197,12 +209,23 @@ def sampled(events: Events, size: int) -> BoolArray:
     """Which rows a fit over at most `size` rows takes: those with the smallest hash of their key."""
     if len(events) <= size:
         return np.ones(len(events), np.bool_)
-    ranks = np.array(
-        [int.from_bytes(blake2b(key, digest_size=8).digest(), "big") for key in events.key.tolist()], np.uint64
-    )
     chosen = np.zeros(len(events), np.bool_)
-    chosen[np.argsort(ranks, kind="stable")[:size]] = True
+    chosen[np.argsort(_hashes(events.key), kind="stable")[:size]] = True
     return chosen
+
+
+def _hashes(key: KeyArray) -> npt.NDArray[np.uint64]:
+    """A number of 64 bits for each key that follows no pattern of it: SplitMix64 (Steele, Lea & Flood 2014) by words.
+
+    How wide the column is does not matter, since a word without a byte changes nothing.
+    """
+    hashes = np.zeros(len(key), np.uint64)
+    for word in _words(key):
+        mixed = (hashes ^ word) + np.uint64(0x9E3779B97F4A7C15)
+        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        hashes = np.where(word == 0, hashes, mixed ^ (mixed >> np.uint64(31)))
+    return hashes
 
 
 def design_effect(hour_block: IntArray, residuals: FloatArray, series: IntArray | None = None) -> float:

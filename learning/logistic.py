@@ -27,8 +27,16 @@ class Sample:
     won_short: FloatArray
     weight: FloatArray
 
-    def rows(self, chosen: slice | BoolArray) -> "Sample":
+    def block(self, chosen: slice) -> "Sample":
         return Sample(self.votes[:, chosen], self.won_long[chosen], self.won_short[chosen], self.weight[chosen])
+
+    def rows(self, chosen: BoolArray) -> "Sample":
+        """The chosen events. Compressed, since an index would leave each head's votes scattered: a slow sum, with other
+        bits than the one over all events."""
+        if chosen.all():
+            return self
+        votes = self.votes.compress(chosen, axis=1)
+        return Sample(votes, self.won_long[chosen], self.won_short[chosen], self.weight[chosen])
 
 
 @dataclass(frozen=True)
@@ -152,7 +160,7 @@ def moments(problem: Problem, theta: FloatArray) -> Moments:
         hessian[head, head] = problem.ridge
     moving = np.flatnonzero((problem.lower < problem.upper)[INTERCEPTS:])
     for first in range(0, count, BLOCK):
-        value += _add_block(problem.sample.rows(slice(first, first + BLOCK)), theta, moving, gradient, hessian)
+        value += _add_block(problem.sample.block(slice(first, first + BLOCK)), theta, moving, gradient, hessian)
     for row in range(size):
         hessian[row + 1 :, row] = hessian[row, row + 1 :]
     return Moments(value, gradient, hessian)

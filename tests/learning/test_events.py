@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from learning.events import collect, design_effect, digest, join, make_events, sampled
+from learning.events import CONTENT, Events, collect, design_effect, digest, join, make_events, sampled
 from learning.labels import uniqueness_within
 from signals.consensus import EVIDENCE_CAP
 from tests.learning.ledgers import changed, ledger, ledgers, shuffled
@@ -60,6 +60,38 @@ def test_an_event_delivered_again_a_night_later_keeps_its_first_night() -> None:
 
     assert collected.repeated == 5
     assert (np.sort(collected.events.matured_day) == np.sort(events.matured_day)).all()
+
+
+def collected_by_hand(events: Events) -> tuple[list[bytes], int, set[bytes]]:
+    """Keys in order, copies dropped and keys in conflict, with a dictionary and tuples."""
+    told: dict[bytes, list[tuple[object, ...]]] = {}
+    for row in range(len(events)):
+        content = tuple(getattr(events, name)[row].tobytes() for name in CONTENT)
+        told.setdefault(events.key[row], []).append(content)
+    conflicts = {key for key, contents in told.items() if len(set(contents)) > 1}
+    place = {key: row for row, key in enumerate(events.key)}
+    kept = [key for key in told if key not in conflicts]
+    kept.sort(key=lambda key: (events.decided_day[place[key]], events.hour_block[place[key]], key))
+    return kept, sum(len(told[key]) - 1 for key in kept), conflicts
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    keys=st.lists(st.binary(min_size=1, max_size=19).map(lambda raw: raw.replace(b"\0", b"0")), max_size=30),
+    liars=st.lists(st.integers(0, 29), max_size=4),
+    seed=st.integers(0, 99),
+)
+def test_events_are_collected_as_a_dictionary_would(keys: list[bytes], liars: list[int], seed: int) -> None:
+    unique = sorted(set(keys))
+    events = changed(ledger(len(unique)), key=np.array(unique, np.bytes_))
+    again = np.random.default_rng(seed).integers(0, max(len(unique), 1), len(unique))
+    lies = events.rows(np.array([row for row in liars if row < len(unique)], np.int64))
+    delivered = shuffled(join([events, events.rows(again), changed(lies, side=-lies.side)]), seed)
+
+    found = collect(delivered)
+
+    expected = collected_by_hand(delivered)
+    assert (found.events.key.tolist(), found.repeated, set(found.conflicts.key.tolist())) == expected
 
 
 @pytest.mark.parametrize("broken", [np.nan, np.inf, -np.inf])
@@ -160,3 +192,23 @@ def test_a_sample_of_a_ledger_does_not_depend_on_its_order() -> None:
 
     assert len(chosen) == 50
     assert set(mixed.key[sampled(mixed, 50)].tolist()) == chosen
+
+
+def test_a_sample_does_not_depend_on_the_company_that_a_key_keeps() -> None:
+    """A column of bytes is as wide as its longest key."""
+    events = ledger(200)
+    wide = changed(events, key=events.key.astype("S50"))
+
+    assert (sampled(wide, 50) == sampled(events, 50)).all()
+
+
+def test_a_sample_follows_no_pattern_of_the_keys() -> None:
+    """Of two thousand keys that count upwards, the thousand chosen look like the tosses of a coin."""
+    chosen = sampled(ledger(2000, asleep=0.0), 1000)
+
+    for step in (1, 2, 7, 64):
+        together = (chosen[step:] & chosen[:-step]).mean()
+        assert together == pytest.approx(0.25, abs=4 * np.sqrt(0.25 * 0.75 / 2000))
+    for place in range(6):
+        digit = np.arange(2000) // 10**place % 10
+        assert abs(chosen[digit < 5].mean() - 0.5) < 4 * np.sqrt(0.25 / max((digit < 5).sum(), 1))
