@@ -18,7 +18,20 @@ from signals.gates import REASONS
 from signals.heads import HEADS
 
 KindFilter = choice_filter("kind", "kind", lambda: LearningEvent.KINDS)
-GateFilter = choice_filter("reason", "reason", lambda: [(reason, reason) for reason in REASONS])
+PUBLISHED = "published"
+
+
+class GateFilter(admin.SimpleListFilter):
+    """By the gate that refused; the reason of what none refused is empty."""
+
+    title = parameter_name = "reason"
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple[str, str]]:
+        return [(reason, reason) for reason in (*REASONS, PUBLISHED)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        chosen = self.value()
+        return queryset.filter(reason="" if chosen == PUBLISHED else chosen) if chosen else queryset
 
 
 def readable(document: Any) -> SafeString:
@@ -115,9 +128,18 @@ class LearningEventAdmin(LedgerAdmin):
 
 @admin.register(RejectionLearningMetrics)
 class RejectionLearningMetricsAdmin(LedgerAdmin):
-    list_display = ("day", "timeframe", "reason", "shadows", "good", "missed", "neutral", "void", "mean_net_r")
-    list_filter = (GateFilter, WHERE[1])
-    ordering = ("-day", "timeframe", "reason")
+    """Day by day; the reason of what was published is empty."""
+
+    list_display = (
+        *("day", "timeframe", "gate", "regime", "symbol", "shadows", "good", "missed", "neutral", "void"),
+        *("mean_net_r", "opportunity_cost_r", "avoided_loss_r"),
+    )
+    list_filter = (GateFilter, "regime", *WHERE)
+    ordering = ("-day", "timeframe", "reason", "regime", "symbol")
+
+    @admin.display(description="reason", ordering="reason")
+    def gate(self, row: RejectionLearningMetrics) -> str:
+        return row.reason or PUBLISHED
 
     @admin.display(description="mean net R")
     def mean_net_r(self, row: RejectionLearningMetrics) -> float | None:

@@ -23,7 +23,7 @@ from learning.follow import Followed
 from learning.metrics import store_rejection_metrics
 from learning.replay import Replayed, replay
 from learning.school import School
-from learning.services import CONFIG, store_lesson
+from learning.services import CONFIG, report_of, store_lesson
 from learning.versions import ensure_birth
 from learning.walk import Decided, Given
 from signals.configuration import rules, scan_timeframe
@@ -93,8 +93,8 @@ def _store(replayed: Replayed, school: School, timeframe: Timeframe) -> Bootstra
     tracked = list(_tracked(closes, timeframe, replayed.walk.known.until_ms))
     signals = copy_rows(Signal, [row for row in tracked if isinstance(row, Signal)])
     shadows = copy_rows(RejectedSignal, [row for row in tracked if isinstance(row, RejectedSignal)])
+    store_rejection_metrics(until=to_time(closes[-1].close_ms))
     events = _store_lessons(school, timeframe)
-    store_rejection_metrics(timeframe=timeframe, until=to_time(closes[-1].close_ms))
     versions = sum(len(lesson.drafts) for lesson in school.lessons)
     return Bootstrapped(len(closes), scans, signals, shadows, events, versions)
 
@@ -161,7 +161,7 @@ def _store_lessons(school: School, timeframe: Timeframe) -> int:
             ledger.outcome_row(label, timeframe, to_time(lesson.job.cut_off_ms)) for label in labels
         )
         store_lesson(lesson)
-        JobRun.objects.create(**_job_columns(lesson.job, lesson.report))
+        JobRun.objects.create(**_job_columns(lesson.job, report_of(lesson)))
     return events
 
 

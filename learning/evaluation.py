@@ -16,6 +16,7 @@ from learning.calibration import calibrate
 
 PROBABILITY_FLOOR = 1e-6  # a stated 0 or 1 that is wrong would cost infinitely much; it is scored as this instead
 BOOTSTRAPS = 2000
+GROUPS_AT_ONCE = 64  # some 10 MB of resampled sums
 NORMAL_975 = 1.959963984540054
 EULER_GAMMA = 0.5772156649015329
 
@@ -147,11 +148,53 @@ def day_bootstrap(
 
 def _resampled_sums(totals: FloatArray, seed: int) -> FloatArray:
     """Sums of the columns over each resample of days, (resamples, columns), by how often each day was drawn."""
-    days = len(totals)
+    times = _times_drawn(len(totals), seed)
+    return np.stack([(times * column).sum(axis=1) for column in totals.T], axis=-1)
+
+
+def _times_drawn(days: int, seed: int) -> IntArray:
+    """How often each day is in each resample, (resamples, days)."""
     drawn = np.random.default_rng(seed).integers(0, days, (BOOTSTRAPS, days))
     place = (drawn + days * np.arange(BOOTSTRAPS)[:, None]).ravel()
-    times = np.bincount(place, minlength=BOOTSTRAPS * days).reshape(BOOTSTRAPS, days)
-    return np.stack([(times * column).sum(axis=1) for column in totals.T], axis=-1)
+    return np.bincount(place, minlength=BOOTSTRAPS * days).reshape(BOOTSTRAPS, days)
+
+
+def day_bootstraps(figures: Sequence[tuple[int, ...]], totals: FloatArray, *, seed: int, level: float) -> FloatArray:
+    """Figures of many groups with their intervals, as `day_bootstrap`, all from the same resampled days.
+
+    `totals` (days, groups, columns). A figure is the columns (sum, count) of a mean, or (sum, count, sum, count) of one
+    mean minus another. Returns (figures, groups, 3): value, low and high, NaN where there is none. By a BLAS product,
+    since a thousand draws of their own would take seconds: for pages, not for what a version's bytes depend on.
+    """
+    days, groups, _ = totals.shape
+    found = np.full((len(figures), groups, 3), np.nan)
+    if not days:
+        return found
+    times = _times_drawn(days, seed).astype(np.float64)
+    for first in range(0, groups, GROUPS_AT_ONCE):
+        part = totals[:, first : first + GROUPS_AT_ONCE]
+        sums = (times @ part.reshape(days, -1)).reshape(BOOTSTRAPS, *part.shape[1:])
+        for place, columns in enumerate(figures):
+            statistic = ratio if len(columns) == 2 else difference
+            rows = found[place, first : first + GROUPS_AT_ONCE]
+            rows[:, 0] = statistic(part.sum(axis=0)[:, columns])
+            rows[:, 1:] = _bounds(statistic(sums[..., columns]), level)
+            # A case on one day alone would be resampled to itself.
+            rows[((part[..., columns[1::2]] > 0).sum(axis=0) < 2).any(axis=1), 1:] = np.nan
+    return found
+
+
+def _bounds(found: FloatArray, level: float) -> FloatArray:
+    """Percentile bounds (groups, 2) of each group's resampled values (resamples, groups) that are defined."""
+    ends = [50 * (1 - level), 50 * (1 + level)]
+    defined = np.isfinite(found).sum(axis=0)
+    whole = defined == len(found)
+    bounds = np.full((found.shape[1], 2), np.nan)
+    bounds[whole] = np.percentile(found[:, whole].T, ends, axis=1).T
+    for group in np.flatnonzero(~whole & (defined >= BOOTSTRAPS // 2)):
+        values = found[:, group]
+        bounds[group] = np.percentile(values[np.isfinite(values)], ends)
+    return bounds
 
 
 def by_day(day: IntArray, *columns: FloatArray) -> FloatArray:

@@ -3,6 +3,8 @@
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
+from signals.regime import Regime
+
 STATE_TYPES = [("head_weights", "head weights"), ("thresholds", "thresholds"), ("calibration", "calibration")]
 
 
@@ -100,11 +102,19 @@ class LearningEvent(models.Model):
 
 
 class RejectionLearningMetrics(models.Model):
-    """What one reason's rejections were worth over one UTC day, counted when all of that day's shadows had matured."""
+    """What refusing one reason's leans in one regime and symbol was worth over one UTC day, in net R.
+
+    The reason is empty for the leans that were published: they are counted by the same columns, as if they had been
+    refused, so that each gate can be weighed against what passed. Counted once all leans of the day have matured. Rows
+    of before there were regimes and symbols here hold them all together: no regime, an empty symbol, and no figure in
+    the columns that may be empty.
+    """
 
     day = models.DateField()
     timeframe = models.TextField()
-    reason = models.TextField()
+    reason = models.TextField(blank=True)
+    regime = models.SmallIntegerField(null=True, choices=[(regime.value, regime.name.lower()) for regime in Regime])
+    symbol = models.TextField(blank=True, default="")
     shadows = models.IntegerField()
     good = models.IntegerField()
     missed = models.IntegerField()
@@ -112,12 +122,33 @@ class RejectionLearningMetrics(models.Model):
     void = models.IntegerField()
     sum_net_r = models.FloatField()
     sum_squared_net_r = models.FloatField()
-    signals = models.IntegerField()
-    signals_sum_net_r = models.FloatField()
+    # What the winners among them would have made, and what the losers would have lost: sums of the positive net R and
+    # of the negative ones, the sign of these turned. The first less the second is sum_net_r.
+    opportunity_cost_r = models.FloatField(null=True)
+    avoided_loss_r = models.FloatField(null=True)
+    # By the barrier that was met first.
+    targets = models.IntegerField(null=True)
+    stops = models.IntegerField(null=True)
+    timeouts = models.IntegerField(null=True)
+    target_net_r = models.FloatField(null=True)
+    stop_net_r = models.FloatField(null=True)
+    timeout_net_r = models.FloatField(null=True)
+    target_net_pct = models.FloatField(null=True)
+    stop_net_pct = models.FloatField(null=True)
+    timeout_net_pct = models.FloatField(null=True)
+    # When the last of their time limits ended.
+    matured_at = models.DateTimeField(null=True)
 
     class Meta:
         db_table = "rejection_learning_metrics"
-        constraints = [models.UniqueConstraint(fields=["day", "timeframe", "reason"], name="one_row_a_day_and_reason")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["day", "timeframe", "reason", "regime", "symbol"],
+                name="one_row_a_day_gate_and_market",
+                nulls_distinct=False,
+            )
+        ]
 
     def __str__(self) -> str:
-        return f"{self.day} {self.timeframe} {self.reason}"
+        where = f"{self.get_regime_display()} {self.symbol}" if self.symbol else "all together"
+        return f"{self.day} {self.timeframe} {self.reason or 'published'}, {where}"

@@ -8,14 +8,15 @@ from django.conf import settings
 
 from alphapulse_site.jobs import beat, run_once
 from alphapulse_site.models import JobRun
-from learning import ledger, outcomes, selectors
-from learning.calendar import DAILY, WEEK_MS, DueJob
+from learning import ledger, outcomes, refusals, selectors
+from learning.calendar import DAILY, DAY_MS, WEEK_MS, DueJob
 from learning.config import Config
 from learning.daily import teach_night
 from learning.lessons import HEAD_NAMES, Lesson, Memory, ScanFigure, VersionDraft
 from learning.metrics import store_rejection_metrics
 from learning.models import LearningEvent
 from learning.procedure import Procedure
+from learning.proposals import propose
 from learning.versions import VersionError, create_version, ensure_birth, thresholds_content, weights_content
 from learning.weekly import teach_week
 from signals.configuration import rules, scan_timeframe
@@ -60,11 +61,21 @@ def _learn(job: DueJob) -> Mapping[str, Any]:
     if job.job == DAILY:
         events = outcomes.known_by(at, timeframe=scan_timeframe().name)
         lesson = teach_night(job, memory, events, CONFIG)
-        store_rejection_metrics(timeframe=scan_timeframe(), until=at)
+        store_rejection_metrics(until=at)
     else:
         lesson = teach_week(job, memory, week_scans(job))
     store_lesson(lesson)
-    return lesson.report
+    return report_of(lesson)
+
+
+def report_of(lesson: Lesson) -> dict[str, Any]:
+    """The lesson's report for job_runs; a week's also holds what its gates' figures propose, for people to decide."""
+    if lesson.job.job == DAILY:
+        return lesson.report
+    # Of days that the last night's cut-off knew, so that a week learned late proposes the same.
+    known = refusals.figures_until(to_time(lesson.job.cut_off_ms // DAY_MS * DAY_MS))
+    proposals = propose(known, rules().gates.regime_limits)
+    return {**lesson.report, "proposals": [proposal.described() for proposal in proposals]}
 
 
 def memory_at(job: DueJob) -> Memory:

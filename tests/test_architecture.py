@@ -36,6 +36,7 @@ PURE = (
     *("learning.nightly", "learning.procedure", "learning.promotion", "learning.school", "learning.state"),
     *("learning.step", "learning.structure", "learning.walk", "learning.weekly", "learning.spells", "learning.views"),
     *("learning.head_looks", "learning.head_measures", "learning.head_report"),
+    *("learning.gate_days", "learning.proposals", "learning.student"),
 )
 # What the pure core may import beside itself: arithmetic and plain data, nothing that knows the time, the machine or
 # chance. `datetime` is there for calendar arithmetic; reading its clock is refused below.
@@ -50,7 +51,7 @@ MODELS = ("*.models", "signals.decided_scan")
 READERS = (
     *("*.selectors", "*.selectors.*", "ingestion.candles", "ingestion.changes", "ingestion.holes"),
     *("ingestion.partitions", "learning.outcomes"),
-    *("signals.configuration", "signals.rows", "signals.windows", "signals.explained"),
+    *("signals.configuration", "signals.rows", "signals.windows", "signals.explained", "learning.refusals"),
 )
 DOORS = ("*.tasks", "*.management.*", "*.admin", "*.api", "*.api.*", "*.urls", "*.apps", "*.wsgi")
 
@@ -90,6 +91,10 @@ ALSO_PUBLIC: dict[str, tuple[set[str], str]] = {
     "signals.admin": (
         {"LedgerAdmin", "NEW_LINE", "NOTHING", "ReasonFilter", "WHERE", "decision_links", "table"},
         "pages of one look: an admin page is an outer door, and no work is done in it",
+    ),
+    "learning.refusals": (
+        {"BARRIERS", "GOOD", "MISSED", "Held", "counted", "read_days"},
+        "counts what was refused as the daily table does: reads only",
     ),
     "learning.versions": ({"verify_chain"}, "the doctor recomputes the hash chains with the code that made them"),
 }

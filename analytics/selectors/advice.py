@@ -1,11 +1,12 @@
 """What the figures suggest to a person. A recommendation exists only where an interval excludes "no change"."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from analytics.selectors.estimates import LEVEL, Estimate, daily_mean
 from analytics.selectors.heads import HeadRecord, pull
 from analytics.selectors.outcomes import Outcomes
+from learning.proposals import FOR_SYMBOL, GATE, IN_REGIME, LIMIT, Proposal
 from signals.consensus import Weights
 
 Row = dict[str, Any]
@@ -63,20 +64,48 @@ def harm_advice(records: list[HeadRecord], current: Mapping[str, float], suggest
     ]
 
 
-def system_advice(gates: Mapping[str, Estimate], regret_vs_equal: Estimate) -> list[Row]:
-    """Gates that cost more than they save, and a consensus that equal weights would beat."""
-    rows = [
-        _system_row(
-            f"the gate behind {reason} refuses leans that would have paid",
-            _evidence(f"gate_value_r of {reason}", value),
-        )
-        for reason, value in gates.items()
-        if value.lies_below(0.0)
-    ]
-    if regret_vs_equal.lies_above(0.0):
-        reason = "equal weights would have foretold better; consider rolling the weights back"
-        rows.append(_system_row(reason, _evidence("log-loss above that of equal weights, per lean", regret_vs_equal)))
-    return rows
+def gate_advice(proposals: Iterable[Proposal]) -> list[Row]:
+    """The proposals of the weekly job, from the figures of the stretch of time that is asked about."""
+    return [_system_row(PROPOSED[proposal.kind](proposal), _gate_evidence(proposal)) for proposal in proposals]
+
+
+def _of_limit(proposal: Proposal) -> str:
+    assert proposal.regime is not None  # a limit is a regime's
+    change = f"the limit of {_where(proposal)} from {proposal.limit} to {proposal.proposed} signals at once"
+    if proposal.reason:
+        return f"leans that it refused would have paid: consider raising {change}"
+    return f"signals published in it lose: consider lowering {change}"
+
+
+def _where(proposal: Proposal) -> str:
+    return proposal.symbol or (proposal.regime.name.lower() if proposal.regime is not None else "")
+
+
+PROPOSED: Mapping[str, Callable[[Proposal], str]] = {
+    GATE: lambda proposal: f"the gate behind {proposal.reason} refuses leans that would have paid",
+    IN_REGIME: lambda proposal: f"in {_where(proposal)} the gate behind {proposal.reason} refuses leans that would pay",
+    FOR_SYMBOL: lambda proposal: (
+        f"for {_where(proposal)} the gate behind {proposal.reason} refuses leans that would pay"
+    ),
+    LIMIT: _of_limit,
+}
+
+
+def _gate_evidence(proposal: Proposal) -> Row:
+    """A gate's value, below 0, where it refused; what the signals made, below 0, where they were published."""
+    mean = Estimate(proposal.mean_r, proposal.n, proposal.ci_low, proposal.ci_high, proposal.level)
+    where = f" in {_where(proposal)}" if _where(proposal) else ""
+    if proposal.reason:
+        return _evidence(f"gate_value_r of {proposal.reason}{where}", mean.negated())
+    return _evidence(f"mean net R of the signals{where}", mean)
+
+
+def equal_weights_advice(regret_vs_equal: Estimate) -> list[Row]:
+    """A consensus that equal weights would beat."""
+    if not regret_vs_equal.lies_above(0.0):
+        return []
+    reason = "equal weights would have foretold better; consider rolling the weights back"
+    return [_system_row(reason, _evidence("log-loss above that of equal weights, per lean", regret_vs_equal))]
 
 
 def _system_row(reason: str, evidence: Row) -> Row:

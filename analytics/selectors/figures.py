@@ -11,11 +11,11 @@ from django.db.models.functions import TruncDate
 
 from alphapulse_site.models import JobRun, ParkedTask
 from analytics.selectors.estimates import Daily, Estimate, daily_ratio, share
-from analytics.selectors.rejections import GOOD, MISSED
 from analytics.selectors.signs import OUTCOME_INTERVAL, OUTCOME_MONITOR, SHADOW_INTERVAL, SHADOW_MONITOR, Signs
 from analytics.selectors.versions import shares, weights_in_force
 from learning.config import Config
 from learning.models import ActiveLearningState, LearningEvent, LearningState
+from learning.refusals import GOOD, MISSED
 from signals.models import RejectedSignal, ScanHistory, Signal
 
 COVERAGE_WINDOW = timedelta(days=7)

@@ -1,146 +1,113 @@
-"""What the gates refused, and whether refusing paid: counted by day in the database, weighed in R."""
+"""What the gates refused, and whether refusing paid, as the rejection endpoint says it."""
 
-from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from django.db.models import Count, F, Q, QuerySet, Sum
-from django.db.models.functions import TruncDate
+from django.db.models import Count, Q, Sum
 
-from analytics.selectors.estimates import Daily, daily_difference, daily_ratio
+from analytics.selectors.estimates import Daily, Estimate, daily_ratio
+from analytics.selectors.gates import GateWorth, gate_days, held_in, whole_days, worths
 from analytics.selectors.scope import Scope
-from ingestion.timeframes import FloatArray
-from learning.labels import NEUTRAL_R
-from signals.gates import REASONS
-from signals.models import RejectedSignal, Signal, TrackedDecision
-
-OUTCOMES = ("target", "stop", "time", "void")
-
-GOOD = Q(net_r__lt=-NEUTRAL_R)
-MISSED = Q(net_r__gt=NEUTRAL_R)
+from learning.gate_days import PUBLISHED, GateDays, cube
+from learning.refusals import BARRIERS, Held
+from signals.models import RejectedSignal
 
 
-@dataclass(frozen=True)
-class DayCount:
-    """The matured decisions of one day, outcome and reason (empty for signals)."""
-
-    day: int
-    reason: str
-    outcome: str
-    count: int
-    valued: int
-    good: int
-    missed: int
-    sum_r: float
-    sum_pct: float
-    missed_r: float
-    good_r: float
-
-    @property
-    def neutral(self) -> int:
-        return self.valued - self.good - self.missed
-
-
-def matured(model: type[TrackedDecision], scope: Scope) -> "QuerySet[Any]":
-    """Decisions whose time limit ended inside the scope: whole cohorts, since early resolvers are mostly losses."""
-    return model._default_manager.filter(**scope.filters("expires_at")).exclude(outcome="")
-
-
-def counts_by_day(model: type[TrackedDecision], scope: Scope) -> list[DayCount]:
-    """One row a day, reason and outcome; the day is that of the decision."""
-    reason = {"reason": F("rejection")} if model is RejectedSignal else {}
-    groups = matured(model, scope).annotate(day=TruncDate("opened_at"), **reason).values("day", *reason, "outcome")
-    rows = groups.annotate(
-        count=Count("pk"),
-        valued=Count("net_r"),
-        good=Count("pk", filter=GOOD),
-        missed=Count("pk", filter=MISSED),
-        sum_r=Sum("net_r", default=0.0),
-        sum_pct=Sum("net_pct", default=0.0),
-        missed_r=Sum("net_r", filter=MISSED, default=0.0),
-        good_r=Sum("net_r", filter=GOOD, default=0.0),
-    ).order_by("day", *reason, "outcome")
-    return [DayCount(**(row | {"day": row["day"].toordinal(), "reason": row.get("reason", "")})) for row in rows]
-
-
-def daily(rows: Iterable[DayCount], top: str, bottom: str) -> Daily:
+def daily(rows: GateDays, top: str, bottom: str) -> Daily:
     """Two figures of the rows summed by day: a ratio's numerator and denominator."""
-    sums: dict[int, FloatArray] = defaultdict(lambda: np.zeros(2))
-    for row in rows:
-        sums[row.day] += (getattr(row, top), getattr(row, bottom))
-    days = sorted(sums)
-    table = np.array([sums[day] for day in days]).reshape(len(days), 2)
-    return Daily(np.array(days, dtype=np.int64), table[:, 0], table[:, 1])
-
-
-def accuracy_days(rows: Iterable[DayCount]) -> Daily:
-    """Good rejections over good and missed ones, by day."""
-    judged = daily(rows, "good", "missed")
-    return Daily(judged.days, judged.sums, judged.sums + judged.counts)
+    days = np.unique(rows.day)
+    totals = cube(days, rows, np.zeros(len(rows), np.int64), 1, (top, bottom))
+    return Daily(days, totals[:, 0, 0], totals[:, 0, 1])
 
 
 def rejection_analysis(scope: Scope) -> dict[str, Any]:
     """Everything the rejection endpoint says; null and n = 0 where nothing has matured."""
-    shadows, signals = counts_by_day(RejectedSignal, scope), counts_by_day(Signal, scope)
-    accuracy = daily_ratio(accuracy_days(shadows))
-    gate_value = daily_difference(daily(signals, "sum_r", "valued"), daily(shadows, "sum_r", "valued"))
-    valued, accepted = _total(shadows, "valued"), _total(signals, "valued")
+    held = held_in(scope)
+    figures = gate_days(scope, held)
+    refused, published = figures.refused, figures.published
+    found = worths(figures)
+    valued, accepted = int(refused.total("valued")), int(published.total("valued"))
     return {
-        "rejection_statistics": _statistics(shadows, scope),
+        "rejection_statistics": _statistics(refused, scope, held),
         "rejection_breakdown": {
-            outcome: _of_outcome([row for row in shadows if row.outcome == outcome]) for outcome in OUTCOMES
+            **{outcome: _of_barrier(refused, outcome) for outcome in BARRIERS},
+            "void": _of_void(refused),
         },
-        "by_reason": {reason: of_reason([row for row in shadows if row.reason == reason]) for reason in REASONS},
-        **accuracy.beside("rejection_accuracy"),
-        **gate_value.beside("gate_value_r", prefix="gate_value_r_"),
-        "opportunity_cost_r": sum(row.missed_r for row in shadows) if valued else None,
-        "avoided_loss_r": -sum(row.good_r for row in shadows) if valued else None,
+        "by_reason": {reason: gate(worth) for reason, worth in found.by_reason.items()},
+        "by_regime": _nested(found.by_regime),
+        "by_symbol": _nested(found.by_symbol),
+        **found.overall.accuracy.beside("rejection_accuracy"),
+        **found.overall.against_published.beside("gate_value_r", prefix="gate_value_r_"),
+        **_costs(found.overall),
         "learning_data_multiplier": (valued + accepted) / accepted if accepted else None,
         "resolved_leans": valued + accepted,
         "accepted_resolved": accepted,
     }
 
 
-def _statistics(shadows: list[DayCount], scope: Scope) -> dict[str, Any]:
-    opened = RejectedSignal.objects.filter(**scope.filters("opened_at"))
-    seen = opened.aggregate(rejections=Count("pk"), still_open=Count("pk", filter=Q(outcome="")))
-    missed = daily_ratio(daily(shadows, "missed", "valued"))
-    mean_r = daily_ratio(daily(shadows, "sum_r", "valued"))
+def _statistics(refused: GateDays, scope: Scope, held: Held) -> dict[str, Any]:
+    missed = daily_ratio(daily(refused, "missed", "valued"))
+    mean_r = daily_ratio(daily(refused, "sum_net_r", "valued"))
     return {
-        **seen,
-        "matured": _total(shadows, "count"),
-        "good_rejections": _total(shadows, "good"),
-        "missed_opportunities": _total(shadows, "missed"),
-        "neutral_rejections": _total(shadows, "neutral"),
-        "void": _total(shadows, "count") - _total(shadows, "valued"),
+        **_opened(scope, held),
+        "matured": int(refused.total("shadows")),
+        "good_rejections": int(refused.total("good")),
+        "missed_opportunities": int(refused.total("missed")),
+        "neutral_rejections": int(refused.total("neutral")),
+        "void": int(refused.total("void")),
         **missed.beside("missed_opportunity_rate"),
         **mean_r.beside("avg_r", prefix="avg_r_"),
     }
 
 
-def _of_outcome(rows: list[DayCount]) -> dict[str, Any]:
-    valued = _total(rows, "valued")
+def _opened(scope: Scope, held: Held) -> dict[str, int]:
+    """Shadows opened inside the scope, and how many of them are open; those of the days the table holds have ended."""
+    rest = RejectedSignal.objects.filter(held.elsewhere, **scope.filters("opened_at"))
+    found = rest.aggregate(rejections=Count("pk"), still_open=Count("pk", filter=Q(outcome="")))
+    ended = whole_days(scope, held).exclude(reason=PUBLISHED).aggregate(shadows=Sum("shadows", default=0))
+    return {"rejections": found["rejections"] + ended["shadows"], "still_open": found["still_open"]}
+
+
+def _of_barrier(refused: GateDays, outcome: str) -> dict[str, Any]:
+    """Shadows that met one barrier; each of them has a result."""
+    name = BARRIERS[outcome]
+    count = int(refused.total(f"{name}s"))
     return {
-        "count": _total(rows, "count"),
-        "avg_profit": sum(row.sum_pct for row in rows) / valued if valued else None,
-        **daily_ratio(daily(rows, "sum_r", "valued")).beside("avg_r"),
+        "count": count,
+        "avg_profit": refused.total(f"{name}_net_pct") / count if count else None,
+        **daily_ratio(daily(refused, f"{name}_net_r", f"{name}s")).beside("avg_r"),
     }
 
 
-def of_reason(rows: list[DayCount]) -> dict[str, Any]:
-    """One gate's refusals: what they were worth, and what refusing them was (minus their mean net R)."""
-    value = daily_ratio(daily(rows, "sum_r", "valued")).negated()
+def _of_void(refused: GateDays) -> dict[str, Any]:
+    return {"count": int(refused.total("void")), "avg_profit": None, **Estimate(None, 0).beside("avg_r")}
+
+
+def gate(worth: GateWorth) -> dict[str, Any]:
+    """One gate's refusals: what refusing them was worth, how often it was right, and at what cost."""
+    value = worth.mean_r.negated()
     return {
-        "count": _total(rows, "count"),
-        "good": _total(rows, "good"),
-        "missed": _total(rows, "missed"),
-        "neutral": _total(rows, "neutral"),
+        "count": worth.count,
+        "good": worth.good,
+        "missed": worth.missed,
+        "neutral": worth.neutral,
         **value.beside("gate_value_r"),
         "ci": [value.ci_low, value.ci_high],
+        **worth.against_published.beside("against_published_r", prefix="against_published_r_"),
+        **worth.accuracy.beside("rejection_accuracy", prefix="rejection_accuracy_"),
+        **_costs(worth),
     }
 
 
-def _total(rows: Iterable[DayCount], figure: str) -> int:
-    return int(sum(getattr(row, figure) for row in rows))
+def _costs(worth: GateWorth) -> dict[str, float | None]:
+    return {
+        "opportunity_cost_r": worth.opportunity_cost_r,
+        "avoided_loss_r": worth.avoided_loss_r,
+        "opportunity_cost_r_per_day": worth.a_day(worth.opportunity_cost_r),
+        "avoided_loss_r_per_day": worth.a_day(worth.avoided_loss_r),
+    }
+
+
+def _nested(found: Mapping[str, Mapping[str, GateWorth]]) -> dict[str, dict[str, Any]]:
+    return {key: {reason: gate(worth) for reason, worth in by_reason.items()} for key, by_reason in found.items()}

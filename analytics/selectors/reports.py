@@ -8,22 +8,22 @@ from typing import Any
 
 from alphapulse_site.clock import market_now
 from analytics.selectors import figures, schedule
-from analytics.selectors.advice import adjusted_heads, harm_advice, system_advice, weight_advice
-from analytics.selectors.estimates import daily_ratio
+from analytics.selectors.advice import adjusted_heads, equal_weights_advice, gate_advice, harm_advice, weight_advice
+from analytics.selectors.gates import gate_days, held_in
 from analytics.selectors.heads import HeadRecord, described, head_records, ranking
 from analytics.selectors.outcomes import Outcomes, matured_outcomes
 from analytics.selectors.progress import learning_progress, regret
-from analytics.selectors.rejections import counts_by_day, daily, rejection_analysis
+from analytics.selectors.rejections import rejection_analysis
 from analytics.selectors.scope import Scope
 from analytics.selectors.scores import lean_losses
 from analytics.selectors.signs import Signs
 from analytics.selectors.trades import overall
 from analytics.selectors.versions import challenger, shares, weight_history, weights_by_version, weights_in_force
 from analytics.selectors.weekly import weekly_trends
+from learning.proposals import propose
+from signals.configuration import rules
 from signals.consensus import Weights
-from signals.gates import REASONS
 from signals.heads import HEADS
-from signals.models import RejectedSignal
 
 Report = dict[str, Any]
 HEAD_NAMES = tuple(head.name for head in HEADS)
@@ -111,13 +111,10 @@ def advice(scope: Scope) -> list[Report]:
     learned = Learned(scope)
     losses = lean_losses(learned.outcomes, learned.versions)
     against_equal = regret(learned.outcomes, losses.consensus, losses.equal)
-    refused = counts_by_day(RejectedSignal, scope)
-    gates = {
-        reason: daily_ratio(daily((row for row in refused if row.reason == reason), "sum_r", "valued")).negated()
-        for reason in REASONS
-    }
+    proposals = propose(gate_days(scope, held_in(scope)), rules().gates.regime_limits)
     harmful = harm_advice(learned.records, shares(learned.in_force), learned.suggested)
-    return [*system_advice(gates, against_equal.per_lean), *learned.weight_advice, *harmful]
+    system = [*gate_advice(proposals), *equal_weights_advice(against_equal.per_lean)]
+    return [*system, *learned.weight_advice, *harmful]
 
 
 def stats() -> Report:

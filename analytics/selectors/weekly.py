@@ -4,10 +4,11 @@ from datetime import date, timedelta
 from typing import Any
 
 from analytics.selectors.estimates import NO_ESTIMATE, Daily, Estimate, daily_difference, daily_ratio, per_day, share
-from analytics.selectors.rejections import DayCount, accuracy_days, counts_by_day
+from analytics.selectors.gates import gate_days, held_in
+from analytics.selectors.rejections import daily
 from analytics.selectors.scope import Scope
 from analytics.selectors.trades import Trades, closed_trades, mean
-from signals.models import RejectedSignal
+from learning.gate_days import GateDays
 
 ORDINAL_OF_EPOCH = date(1970, 1, 1).toordinal()
 WEEK = timedelta(days=7)
@@ -22,7 +23,7 @@ def whole_weeks(scope: Scope) -> list[date]:
 
 def weekly_trends(scope: Scope) -> dict[str, Any]:
     """A row a week that holds anything, and the change of the mean net R from the earlier to the later half."""
-    trades, shadows = closed_trades(scope), counts_by_day(RejectedSignal, scope)
+    trades, shadows = closed_trades(scope), gate_days(scope, held_in(scope)).refused
     weeks = [_week(monday, trades, shadows) for monday in whole_weeks(scope)]
     change = _change(per_day(trades.day, trades.net_r))
     return {
@@ -32,10 +33,11 @@ def weekly_trends(scope: Scope) -> dict[str, Any]:
     }
 
 
-def _week(monday: date, trades: Trades, shadows: list[DayCount]) -> dict[str, Any]:
-    first = monday.toordinal()
-    inside = (trades.day >= first - ORDINAL_OF_EPOCH) & (trades.day < first + 7 - ORDINAL_OF_EPOCH)
-    accuracy = daily_ratio(accuracy_days(row for row in shadows if first <= row.day < first + 7))
+def _week(monday: date, trades: Trades, shadows: GateDays) -> dict[str, Any]:
+    first = monday.toordinal() - ORDINAL_OF_EPOCH
+    inside = (trades.day >= first) & (trades.day < first + 7)
+    judged = shadows.rows((shadows.day >= first) & (shadows.day < first + 7))
+    accuracy = daily_ratio(daily(judged, "good", "judged"))
     signals = int(inside.sum())
     return {
         "week": f"{monday:%G-W%V}",

@@ -40,7 +40,7 @@ def one_of_each(superuser: Client) -> dict[str, object]:
     position = Position.objects.create(signal=signal, quantity=2, equity_before=10_000, opened_at=signal.opened_at)
     state = rows.version(notes="equal weights")
     event = rows.event(-1.0, rows.evidence(technical=0.5), scan_id=shadow.scan_id)
-    counts = {"shadows": 1, "good": 1, "missed": 0, "neutral": 0, "void": 0, "signals": 0, "signals_sum_net_r": 0.0}
+    counts = {"shadows": 1, "good": 1, "missed": 0, "neutral": 0, "void": 0, "regime": 0, "symbol": "BTCUSDT"}
     metrics = RejectionLearningMetrics.objects.create(
         day=rows.NOW.date(), timeframe="15m", reason="low_quality", sum_net_r=-1.0, sum_squared_net_r=1.0, **counts
     )

@@ -227,8 +227,8 @@ def test_the_documentation_needs_no_other_host(anonymous: APIClient, path: str) 
 QUERIES = {
     "/api/learning/performance": 14,
     "/api/learning/head-weights": 6,
-    "/api/learning/improvements": 8,
-    "/api/learning/recommendations": 10,
+    "/api/learning/improvements": 9,
+    "/api/learning/recommendations": 12,
     "/api/learning/stats": 16,
     "/api/learning/rejection-analysis": 8,
     "/api/learning/scheduler": 8,

@@ -60,10 +60,11 @@ def test_each_gate_is_weighed_by_what_it_refused(anonymous: APIClient, refused: 
     assert quality["ci_low"] <= quality["gate_value_r"] <= quality["ci_high"]
     assert by_reason["risk_limit"]["count"] == 1
     assert by_reason["risk_limit"]["gate_value_r"] is None
-    assert by_reason["cooldown"] == {
-        **{"count": 0, "good": 0, "missed": 0, "neutral": 0, "n": 0},
-        **{"gate_value_r": None, "ci_low": None, "ci_high": None, "ci": [None, None]},
-    }
+    nothing = by_reason["cooldown"]
+    assert {nothing.pop(name) for name in ("count", "good", "missed", "neutral", "n")} == {0}
+    assert nothing.pop("ci") == [None, None]
+    assert {nothing.pop(name) for name in ("against_published_r_n", "rejection_accuracy_n")} == {0}
+    assert set(nothing.values()) == {None}
 
 
 @pytest.mark.parametrize(
@@ -90,8 +91,10 @@ def test_one_day_says_a_value_and_no_interval(anonymous: APIClient, refused: Non
 def test_what_refusing_cost_stands_beside_what_it_saved(anonymous: APIClient, refused: None) -> None:
     body = analysis(anonymous)
 
-    assert body["opportunity_cost_r"] == 3.0
+    # All the winners, also the one that made too little to be called missed.
+    assert body["opportunity_cost_r"] == 3.05
     assert body["avoided_loss_r"] == 2.0
+    assert body["opportunity_cost_r_per_day"] == near(3.05 / 4)
     assert body["gate_value_r"] == near((2.0 - 1.0) / 2 - (-1.0 - 1.0 + 2.0 + 0.05 + 1.0) / 5)
     assert body["learning_data_multiplier"] == 3.5  # seven resolved leans, two of them signals
     assert body["rejection_breakdown"]["time"]["count"] == 1

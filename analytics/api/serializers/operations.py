@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from analytics.api.serializers.learning import Answer, Figure, Interval
+from analytics.api.serializers.learning import Answer, Figure, Interval, Section
 
 JOB_STATUSES = ("queued", "running", "done", "failed")
 
@@ -92,8 +92,20 @@ class OutcomeBreakdown(Interval):
     avg_r = Figure()
 
 
-class ReasonBreakdown(Interval):
-    """Shadows that one gate refused; gate_value_r above zero: the gate earns its keep."""
+class Costs(Section):
+    """What refusing cost and what it saved; the first less the second is the net R of all that was refused."""
+
+    opportunity_cost_r = Figure(help_text="net R that the refused winners would have made, summed")
+    avoided_loss_r = Figure(help_text="net R that the refused losers would have lost, summed")
+    opportunity_cost_r_per_day = Figure(help_text="over the days that have matured leans")
+    avoided_loss_r_per_day = Figure()
+
+
+class ReasonBreakdown(Interval, Costs):
+    """Shadows that one gate refused; gate_value_r above zero: the gate earns its keep.
+
+    A shadow stands under the first gate that refused it; others might have refused it too.
+    """
 
     count = serializers.IntegerField()
     good = serializers.IntegerField()
@@ -101,14 +113,30 @@ class ReasonBreakdown(Interval):
     neutral = serializers.IntegerField()
     gate_value_r = Figure(help_text="minus the mean net R of what the gate refused")
     ci = serializers.ListField(child=Figure(), help_text="the interval again, as a pair")
+    against_published_r = Figure(
+        help_text="mean net R of the signals, of the same regime or symbol, minus that of what the gate refused"
+    )
+    against_published_r_n = serializers.IntegerField()
+    against_published_r_ci_low = Figure()
+    against_published_r_ci_high = Figure()
+    rejection_accuracy = Figure(help_text="good over good and missed: read it beside gate_value_r")
+    rejection_accuracy_n = serializers.IntegerField()
+    rejection_accuracy_ci_low = Figure()
+    rejection_accuracy_ci_high = Figure()
 
 
-class RejectionAnalysis(Answer, Interval):
+class RejectionAnalysis(Answer, Interval, Costs):
     """GET rejection-analysis; n and the interval at the top belong to rejection_accuracy."""
 
     rejection_statistics = RejectionStatistics()
     rejection_breakdown = serializers.DictField(child=OutcomeBreakdown())
     by_reason = serializers.DictField(child=ReasonBreakdown())
+    by_regime = serializers.DictField(
+        child=serializers.DictField(child=ReasonBreakdown()), help_text="regime, then reason, where any was refused"
+    )
+    by_symbol = serializers.DictField(
+        child=serializers.DictField(child=ReasonBreakdown()), help_text="symbol, then reason, where any was refused"
+    )
     rejection_accuracy = Figure(
         help_text="good over good and missed: a base-rate statement, read it beside gate_value_r"
     )
@@ -116,8 +144,6 @@ class RejectionAnalysis(Answer, Interval):
     gate_value_r_n = serializers.IntegerField()
     gate_value_r_ci_low = Figure()
     gate_value_r_ci_high = Figure()
-    opportunity_cost_r = Figure(help_text="net R of the missed opportunities, summed")
-    avoided_loss_r = Figure(help_text="net R that good rejections did not lose, summed")
     learning_data_multiplier = Figure(help_text="resolved leans over resolved signals")
     resolved_leans = serializers.IntegerField()
     accepted_resolved = serializers.IntegerField()
