@@ -13,6 +13,7 @@ from django.db.models import Exists, OuterRef
 from alphapulse_site.copying import copy_rows
 from alphapulse_site.jobs import lock_key
 from ingestion.timeframes import IntArray, Timeframe
+from learning import selectors
 from learning.labels import Label, uniqueness_within
 from learning.models import LearningEvent
 from signals.consensus import evidence
@@ -33,6 +34,7 @@ def append_outcomes(*, timeframe: Timeframe, until: datetime, rules: Rules) -> i
 
     `until` must not be later than the last decided close: then every bracket that overlaps an ended one is known. How
     those ended must be known too, since uniqueness counts them: what a poll has not yet read as far waits for it.
+    What comes after the night of its maturity was learned is for the next night, and its row says so.
     """
     with transaction.atomic():
         take_ledger()
@@ -49,7 +51,8 @@ def append_outcomes(*, timeframe: Timeframe, until: datetime, rules: Rules) -> i
             if max(decision.exit_at, decision.mirror_exit_at) <= followed.get(decision.symbol, until)  # type: ignore[type-var, operator]
         ]
         labels = labels_of(decisions, timeframe, until, rules)
-        return append(outcome_row(label, timeframe, until) for label in labels)
+        last_night = selectors.last_night() if labels else None  # under the lock that a night holds to its end
+        return append(outcome_row(label, timeframe, until, last_night=last_night) for label in labels)
 
 
 def take_ledger() -> None:
@@ -104,8 +107,9 @@ def _plain(value: Any) -> Any:
     return str(value)
 
 
-def outcome_row(label: Label, timeframe: Timeframe, at: datetime) -> LearningEvent:
-    """An unsaved ledger row of a label; `at` is the market time of the append."""
+def outcome_row(label: Label, timeframe: Timeframe, at: datetime, *, last_night: int | None = None) -> LearningEvent:
+    """An unsaved ledger row of a label; `at` is the market time of the append, `last_night` the last one learned."""
+    late = {} if last_night is None or label.matured_day > last_night else {"night": last_night + 1}
     return LearningEvent(
         kind="outcome",
         scan_id=label.scan_id,
@@ -126,6 +130,7 @@ def outcome_row(label: Label, timeframe: Timeframe, at: datetime) -> LearningEve
         uniqueness=label.uniqueness,
         cost_r=label.cost_r,
         weight_version=label.weight_version,
+        detail=late,
         market_at=at,
     )
 

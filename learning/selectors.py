@@ -10,6 +10,7 @@ from django.utils import timezone
 from alphapulse_site.models import JobRun
 from learning.calendar import DAILY, WEEKLY, DueJob, in_effect_by, jobs_between
 from learning.models import LearningState
+from learning.procedure import Procedure
 from signals.consensus import Weights
 from signals.gates import Thresholds
 from signals.heads import HEADS
@@ -60,6 +61,12 @@ def latest_procedure() -> bytes | None:
     born = versions.filter(created_by="birth").first()
     kept = versions.filter(procedure__isnull=False, version__gt=born.version if born else 0).first()
     return bytes(kept.procedure) if kept and kept.procedure else None
+
+
+def last_night() -> int | None:
+    """The day (since the epoch) of the last night that was learned; None before the first, and after a birth."""
+    kept = latest_procedure()
+    return Procedure.from_bytes(kept).learner.day if kept else None
 
 
 def versions_of_other_heads() -> set[int]:

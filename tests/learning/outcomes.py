@@ -23,10 +23,11 @@ UNTIL = to_time(START_MS) + timedelta(hours=51)
 DECISIONS = 40
 
 
-def store_history(*, seed: int = 5) -> datetime:
+def store_history(*, seed: int = 5, until: datetime = UNTIL) -> datetime:
     """Candles, and decisions of random votes every half an hour of the first day; nothing followed yet."""
-    minutes = {symbol: random_walk(51 * 60, number) for number, symbol in enumerate(SYMBOLS)}
-    store_market(minutes, until=UNTIL)
+    length = (until - to_time(START_MS)) // timedelta(minutes=1)
+    minutes = {symbol: random_walk(length, number) for number, symbol in enumerate(SYMBOLS)}
+    store_market(minutes, until=until)
     ensure_birth()
     draw = np.random.default_rng(seed)
     scans, tracked = [], []
@@ -42,8 +43,8 @@ def store_history(*, seed: int = 5) -> datetime:
     copy_rows(ScanHistory, scans)
     copy_rows(Signal, [row for row in tracked if isinstance(row, Signal)])
     copy_rows(RejectedSignal, [row for row in tracked if isinstance(row, RejectedSignal)])
-    for close in (BEGAN, UNTIL):
+    for close in (BEGAN, until):
         ScanClose.objects.create(timeframe="15m", close_time=close, decided_at=timezone.now())
     assert len(tracked) > DECISIONS
-    assert to_ms(UNTIL) % MINUTE_MS == 0
-    return UNTIL
+    assert to_ms(until) % MINUTE_MS == 0
+    return until
