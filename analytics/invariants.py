@@ -219,7 +219,9 @@ WITH used AS (
     UNION SELECT weight_version FROM scan_history
 )
 SELECT 'weight versions that decided and are not stored', count(*) FROM used
-WHERE weight_version NOT IN (SELECT version FROM learning_state WHERE state_type = 'head_weights')"""
+WHERE weight_version NOT IN (SELECT version FROM learning_state WHERE state_type = 'head_weights')
+UNION ALL SELECT 'calibrations that decided and are not stored', count(DISTINCT calibration_version) FROM scan_closes
+WHERE calibration_version NOT IN (SELECT version FROM learning_state WHERE state_type = 'calibration')"""
 
 
 def versions_replay(moment: Moment) -> Finding:
@@ -237,6 +239,9 @@ UNION ALL SELECT 'leans opened before the close they were decided at', count(*) 
     USING (scan_id) WHERE opened_at < close_time
 UNION ALL SELECT 'scans decided by weights that took effect later', count(*) FROM scan_history AS scan
     JOIN learning_state AS state ON state.state_type = 'head_weights' AND state.version = scan.weight_version
+    WHERE state.effective_from > close_time OR state.effective_from IS NULL
+UNION ALL SELECT 'closes decided by a calibration that took effect later', count(*) FROM scan_closes AS decided
+    JOIN learning_state AS state ON state.state_type = 'calibration' AND state.version = decided.calibration_version
     WHERE state.effective_from > close_time OR state.effective_from IS NULL"""
 
 

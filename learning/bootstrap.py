@@ -121,6 +121,7 @@ def _close_row(decided: Decided, timeframe: Timeframe, replayed: Replayed) -> Sc
         looked=[0],
         weight_version=decided.version.weight_version,
         threshold_version=decided.version.threshold_version,
+        calibration_version=decided.version.calibration_version,
         scans=len(decided.decisions),
         signals=int((decided.decisions.reason == "").sum()),
         decided_at=timezone.now(),

@@ -27,10 +27,21 @@ class DueJob:
         return self.cut_off_ms + EFFECTIVE_AFTER_MS
 
     @property
+    def next_night_ms(self) -> int:
+        """When the version of the night after this job takes effect."""
+        return (self.cut_off_ms // DAY_MS + 1) * DAY_MS + EFFECTIVE_AFTER_MS
+
+    @property
     def period(self) -> str:
         """The day that ended (`2021-07-02`), or the ISO week that ends with this Sunday (`2021-W26`)."""
         cut_off = EPOCH + timedelta(milliseconds=self.cut_off_ms)
         return f"{cut_off - timedelta(days=1):%Y-%m-%d}" if self.job == DAILY else f"{cut_off:%G-W%V}"
+
+
+def first_whole_day(effective_ms: int) -> int:
+    """The first learning day (days since the epoch, from one night's effective time to the next) ruled from its start
+    by a version of this effective time."""
+    return -(-(effective_ms - EFFECTIVE_AFTER_MS) // DAY_MS)
 
 
 def jobs_between(began_ms: int, until_ms: int) -> list[DueJob]:

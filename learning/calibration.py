@@ -14,7 +14,7 @@ SLOPE_LIMIT = 20.0  # separable outcomes have no finite slope
 
 
 @dataclass(frozen=True)
-class Calibration:
+class CalibrationFit:
     """logit P(win) = intercept + slope x stated log-odds, with the slope's standard error and the weight behind it."""
 
     slope: float
@@ -27,7 +27,7 @@ class Calibration:
         return self.intercept + self.slope * margin
 
 
-def calibrate(margin: FloatArray, won: BoolArray, weight: FloatArray) -> Calibration | None:
+def calibrate(margin: FloatArray, won: BoolArray, weight: FloatArray) -> CalibrationFit | None:
     """Fit by weighted maximum likelihood; arrays (n,). None without two different margins: there is no slope then."""
     if len(margin) == 0 or (margin == margin[0]).all():
         return None
@@ -37,4 +37,4 @@ def calibrate(margin: FloatArray, won: BoolArray, weight: FloatArray) -> Calibra
     upper = np.array([INTERCEPT_LIMIT, INTERCEPT_LIMIT, SLOPE_LIMIT])
     found = fit(Problem(sample, 0.0, 1.0, -upper, upper), np.array([0.0, 0.0, 1.0]))
     error = standard_errors(found.hessian, np.full(3, True))[2]
-    return Calibration(float(found.theta[2]), float(found.theta[0]), float(error), float(weight.sum()))
+    return CalibrationFit(float(found.theta[2]), float(found.theta[0]), float(error), float(weight.sum()))

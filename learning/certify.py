@@ -160,12 +160,13 @@ def _stored_ids(timeframe: Timeframe, first: datetime, last: datetime) -> list[U
 def _versions(rows: list[ScanClose]) -> dict[int, Version]:
     known: dict[tuple[Any, ...], Version] = {}
     for row in rows:
-        key = (row.weight_version, row.threshold_version, row.waited_too_long)
-        if key not in known:
-            known[key] = version_of(row)
-    return {
-        to_ms(row.close_time): known[(row.weight_version, row.threshold_version, row.waited_too_long)] for row in rows
-    }
+        if _fixed(row) not in known:
+            known[_fixed(row)] = version_of(row)
+    return {to_ms(row.close_time): known[_fixed(row)] for row in rows}
+
+
+def _fixed(row: ScanClose) -> tuple[Any, ...]:
+    return row.weight_version, row.threshold_version, row.calibration_version, row.waited_too_long
 
 
 def _given(timeframe: Timeframe) -> Given:

@@ -8,6 +8,7 @@ from learning.config import Config
 from learning.events import Events
 from learning.lessons import Lesson, Memory, VersionDraft
 from learning.nightly import Draft, Night, run_night
+from signals.consensus import Calibration
 
 
 def teach_night(job: DueJob, memory: Memory, events: Events, config: Config) -> Lesson:
@@ -18,8 +19,11 @@ def teach_night(job: DueJob, memory: Memory, events: Events, config: Config) -> 
         today=job.cut_off_ms // DAY_MS,
         config=config,
         threshold_r=memory.thresholds.quality_r,
+        calibration=memory.calibration,
     )
     drafts = tuple(_weight_draft(job, draft) for draft in night.drafts)
+    if night.rolled_back and not memory.calibration.is_identity:
+        drafts += (_without_calibration(job, night),)
     after = replace(memory, procedure=night.procedure, weights=night.weights)
     return Lesson(job, after, drafts, _night_report(night, len(events)))
 
@@ -35,6 +39,11 @@ def _weight_draft(job: DueJob, draft: Draft) -> VersionDraft:
     return VersionDraft(
         "head_weights", job, draft.status, draft.reason, draft.created_by, weights=draft.weights, figures=figures
     )
+
+
+def _without_calibration(job: DueJob, night: Night) -> VersionDraft:
+    """What decided was the calibrated pool: when the guard falls, equal weights come back as they were proven."""
+    return VersionDraft("calibration", job, "active", night.drafts[0].reason, "live_guard", calibration=Calibration())
 
 
 def _night_report(night: Night, outcomes: int) -> dict[str, Any]:

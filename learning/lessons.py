@@ -6,7 +6,8 @@ from typing import Any
 from learning.calendar import DueJob
 from learning.config import Config
 from learning.procedure import Procedure
-from signals.consensus import Weights
+from learning.state import BEFORE_HISTORY
+from signals.consensus import Calibration, Weights
 from signals.gates import Thresholds
 from signals.heads import HEADS
 from signals.version import Version
@@ -16,11 +17,16 @@ HEAD_NAMES = tuple(head.name for head in HEADS)
 
 @dataclass(frozen=True)
 class Memory:
-    """What a job hands to the next: the learner's procedure, and the weights and thresholds in force."""
+    """What a job hands to the next: the learner's procedure, and the weights, thresholds and calibration in force.
+
+    `calibrated_day`: the first whole day that this calibration decided.
+    """
 
     procedure: Procedure
     weights: Weights
     thresholds: Thresholds
+    calibration: Calibration = field(default_factory=Calibration)
+    calibrated_day: int = BEFORE_HISTORY
 
     @classmethod
     def at_birth(cls, config: Config) -> "Memory":
@@ -29,7 +35,10 @@ class Memory:
 
 @dataclass(frozen=True)
 class VersionDraft:
-    """A version to store. `weights` or `thresholds` is its content; it takes effect unless it is held back."""
+    """A version to store. `weights`, `thresholds` or `calibration` is its content.
+
+    It takes effect with its job, or at `later_ms` if that is given, unless it is held back.
+    """
 
     state_type: str
     job: DueJob
@@ -38,11 +47,17 @@ class VersionDraft:
     created_by: str
     weights: Weights | None = None
     thresholds: Thresholds | None = None
+    calibration: Calibration | None = None
+    later_ms: int | None = None
     figures: dict[str, Any] = field(default_factory=dict)
 
     @property
     def takes_effect(self) -> bool:
         return self.status == "active"
+
+    @property
+    def effective_ms(self) -> int:
+        return self.job.effective_ms if self.later_ms is None else self.later_ms
 
 
 @dataclass(frozen=True)
@@ -67,5 +82,5 @@ class ScanFigure:
 
 
 def born_version() -> Version:
-    """Equal weights and the default threshold, version 1 of each."""
-    return Version(Weights.at_birth(HEAD_NAMES), Thresholds(), 1, 1)
+    """Equal weights, the default threshold and no calibration, version 1 of each."""
+    return Version(Weights.at_birth(HEAD_NAMES), Thresholds(), 1, 1, calibration_version=1)

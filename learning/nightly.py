@@ -15,9 +15,10 @@ from learning.mixture import Certificate, ordered_sum
 from learning.procedure import SCORES_KEPT, InForce, Procedure, Score
 from learning.promotion import Twins, Verdict, judge_guard, judge_night, judge_opening
 from learning.state import theta_of
-from signals.consensus import Weights
+from signals.consensus import Calibration, Weights, calibrated
 
 Status = Literal["challenger", "active", "rejected"]
+IDENTITY = Calibration()
 
 
 @dataclass(frozen=True)
@@ -70,11 +71,13 @@ def run_night(
     config: Config,
     threshold_r: float | None = None,
     twins: Twins | None = None,
+    calibration: Calibration = IDENTITY,
 ) -> Night:
     """The night of day `today` (days since the epoch), from the ledger's events in any order, repeated or not.
 
     Events that mature later change nothing. `threshold_r` is the quality threshold in force, None where there is none;
-    `twins` the comparison of signals with their shadows. Raises ValueError if the night was already run.
+    `twins` the comparison of signals with their shadows, `calibration` what corrects the pool from tonight on; a
+    roll-back puts equal weights back without it. Raises ValueError if the night was already run.
     """
     collected = collect(events.known_on(today))
     known = collected.events
@@ -87,13 +90,15 @@ def run_night(
     verdicts: tuple[Verdict, ...] = (turn.gate,)
     if lesson.study:
         effective = lesson.study.effective_events
+        deciding, ruling = calibrated(drafted, calibration), calibrated(base, calibration)
         verdicts += judge_night(
-            drafted, base, known, effective_events=effective, threshold_r=threshold_r, twins=twins, config=config
+            deciding, ruling, known, effective_events=effective, threshold_r=threshold_r, twins=twins, config=config
         )
     context = _Context(procedure, scored, lesson, known, tonight, config)
     drafts = _decided(context, turn, drafted, verdicts)
     in_force = next((draft.weights for draft in drafts if draft.status == "active"), procedure.weights)
-    live = (*procedure.live, InForce(today, theta_of(in_force)))[-config.remembered_nights :]
+    tonight_on = InForce(today, theta_of(in_force), IDENTITY if turn.rolled_back else calibration)
+    live = (*procedure.live, tonight_on)[-config.remembered_nights :]
     return Night(
         procedure=replace(turn.following, live=live),
         drafts=drafts,
@@ -161,7 +166,7 @@ def _live_losses(procedure: Procedure, tonight: Events) -> tuple[float, float]:
     """Mean log-loss of what was in force at each decision, and the one it claimed: that of outcomes at its own odds."""
     found, claimed = [], []
     for day in np.unique(tonight.decided_day).tolist():
-        part, theta = tonight.rows(tonight.decided_day == day), procedure.in_force(day).theta
+        part, theta = tonight.rows(tonight.decided_day == day), procedure.in_force(day).deciding
         share = float(part.uniqueness.sum())
         found.append(share * mean_loss(theta, part))
         claimed.append(share * mean_claim(theta, part))

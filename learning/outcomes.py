@@ -13,6 +13,8 @@ from learning.events import Events, KeyArray, join
 from learning.labels import events_of, matured_day_of, outcome_events, series_of
 from learning.lessons import HEAD_NAMES
 from learning.models import LearningState
+from learning.selectors import weights_from
+from learning.stated import Stated, margins_under
 
 # Columns of a row of `LEARNED` with the kinds of `copy_out`; the evidence of each of today's heads follows.
 KINDS = {
@@ -27,6 +29,16 @@ SELECT scan_id, decided_at, matured_at, coalesce((detail->>'night')::bigint, -92
     coalesce(net_r, 'NaN'), coalesce(mirror_net_r, 'NaN'), uniqueness, cost_r, {votes}
 FROM learning_events JOIN unnest(%s::text[], %s::bigint[]) AS numbered (symbol, series) USING (symbol)
 WHERE kind = 'outcome' AND timeframe = %s AND ended_at <= %s AND is_void IS NOT TRUE AND weight_version = ANY(%s)"""
+# The same for the leans as they were stated, of versions that weigh today's heads.
+STATED_KINDS = {
+    **{"scan_id": "V16", "decided": ">i8", "expires": ">i8", "series": ">i8", "side": ">i2", "version": ">i4"},
+    **{"votes": ">i4", "net_r": ">f8", "uniqueness": ">f8"},
+}
+STATED = """
+SELECT scan_id, decided_at, matured_at, series, side, weight_version, coalesce(cardinality(evidence), 0),
+    coalesce(net_r, 'NaN'), uniqueness, {votes}
+FROM learning_events JOIN unnest(%s::text[], %s::bigint[]) AS numbered (symbol, series) USING (symbol)
+WHERE kind = 'outcome' AND timeframe = %s AND ended_at <= %s AND is_void IS NOT TRUE AND weight_version = ANY(%s)"""
 CAST = """
 SELECT DISTINCT symbol, weight_version FROM learning_events
 WHERE kind = 'outcome' AND timeframe = %s AND ended_at <= %s AND is_void IS NOT TRUE"""
@@ -38,14 +50,49 @@ def known_by(at: datetime, *, timeframe: str) -> Events:
     A head that did not vote yet when a row was written was silent. What ended later may be in the ledger already when
     a job is late. Raises ValueError where an outcome lacks a column or names a version that is not there.
     """
+    asked, used = _cast(at, timeframe)
+    versions = _versions_by_heads(used)
+    parts = [_learned(heads, [*asked, numbers]) for heads, numbers in versions.items()]
+    return parts[0] if len(parts) == 1 else join([events_of([], len(HEAD_NAMES)), *parts])
+
+
+def _cast(at: datetime, timeframe: str) -> tuple[list[object], set[int | None]]:
+    """What a query for outcomes asks with, symbols with their numbers among it; the versions that decided."""
     with connection.cursor() as cursor:
         cursor.execute(CAST, [timeframe, at])
         cast = cursor.fetchall()
     symbols = sorted({symbol for symbol, _ in cast})
-    asked = [symbols, [series_of(symbol) for symbol in symbols], timeframe, at]
-    versions = _versions_by_heads({version for _, version in cast})
-    parts = [_learned(heads, [*asked, numbers]) for heads, numbers in versions.items()]
-    return parts[0] if len(parts) == 1 else join([events_of([], len(HEAD_NAMES)), *parts])
+    return [symbols, [series_of(symbol) for symbol in symbols], timeframe, at], {version for _, version in cast}
+
+
+def stated_by(at: datetime, *, timeframe: str) -> Stated:
+    """The leans that ended by then and are not void, as the weights of their decision stated them, in any order.
+
+    Only those of today's heads: how sure a pool of other heads was says nothing about this one.
+    """
+    asked, used = _cast(at, timeframe)
+    numbers = _versions_by_heads(used).get(HEAD_NAMES, [])
+    states = LearningState.objects.filter(state_type="head_weights", version__in=numbers)
+    versions = {version: weights_from(content) for version, content in states.values_list("version", "content")}
+    names = [f"vote_{place}" for place in range(len(HEAD_NAMES))]
+    votes = ", ".join(f"evidence[{place + 1}]" for place in range(len(HEAD_NAMES)))
+    rows = copy_out(STATED.format(votes=votes), [*asked, numbers], STATED_KINDS | dict.fromkeys(names, ">f8"))
+    if (rows["votes"] != len(HEAD_NAMES)).any():
+        raise ValueError(f"an outcome in the ledger does not hold one vote for each of {', '.join(HEAD_NAMES)}")
+    return Stated(
+        key=_hex(rows["scan_id"]),
+        decided_ms=_ms(rows["decided"]),
+        expires_ms=_ms(rows["expires"]),
+        series=rows["series"].astype(np.int64),
+        margin=margins_under(
+            versions,
+            rows["version"].astype(np.int64),
+            np.column_stack([rows[name] for name in names]).astype(np.float64),
+            rows["side"].astype(np.int8),
+        ),
+        won=rows["net_r"].astype(np.float64) > 0,
+        uniqueness=rows["uniqueness"].astype(np.float64),
+    )
 
 
 def _versions_by_heads(used: Iterable[int | None]) -> dict[tuple[str, ...], list[int]]:

@@ -1,6 +1,6 @@
 """The procedure: all that one night hands to the next, exact to the bit, and what a person may do to it. Pure."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any, Literal
 
@@ -9,19 +9,28 @@ import numpy as np
 from ingestion.timeframes import FloatArray
 from learning.betting import Bets
 from learning.config import Config
+from learning.logistic import INTERCEPTS
 from learning.state import BEFORE_HISTORY, LearnerState, canonical, read_canonical, theta_of, weights_of
-from signals.consensus import BIRTH_BIAS, Weights
+from signals.consensus import BIRTH_BIAS, Calibration, Weights
 
 Phase = Literal["shadow", "live"]
 SCORES_KEPT = 60
+FORMAT = 2  # 1 knew no calibration: there is none in what it kept
 
 
 @dataclass(frozen=True)
 class InForce:
-    """The weights (2 + H,) that decide from 00:15 UTC of `day` on."""
+    """The weights (2 + H,) that are in force from 00:15 UTC of `day` on, and the calibration of their pool."""
 
     day: int
     theta: FloatArray
+    calibration: Calibration = field(default_factory=Calibration)
+
+    @property
+    def deciding(self) -> FloatArray:
+        """The weights (2 + H,) whose pool is the calibrated one: those that decide."""
+        bias, beta = self.theta[:INTERCEPTS], self.theta[INTERCEPTS:]
+        return np.concatenate([self.calibration.applied(bias), self.calibration.slope * beta])
 
 
 @dataclass(frozen=True)
@@ -102,16 +111,23 @@ class Procedure:
             raise ValueError(
                 f"a version of the heads {weights.heads} cannot rule {self.heads}; choose one made for them"
             )
-        return replace(self, live=(*self.live[:-1], InForce(self.live[-1].day, theta_of(weights))))
+        return replace(self, live=(*self.live[:-1], replace(self.live[-1], theta=theta_of(weights))))
+
+    def recalibrated(self, calibration: Calibration) -> "Procedure":
+        """This calibration in force since the last night: a person may have put another one there by day."""
+        return replace(self, live=(*self.live[:-1], replace(self.live[-1], calibration=calibration)))
 
     def to_bytes(self) -> bytes:
         """Canonical: equal procedures have equal bytes, and every float comes back exactly."""
         document = {
             "kind": "procedure",
-            "format": 1,
+            "format": FORMAT,
             "learner": self.learner.document(),
             "phase": self.phase,
-            "live": [[night.day, night.theta.tolist()] for night in self.live],
+            "live": [
+                [night.day, night.theta.tolist(), night.calibration.slope, night.calibration.intercept]
+                for night in self.live
+            ],
             "opening": [list(self.opening.log_capital), self.opening.days],
             "guard": [list(self.guard.log_capital), self.guard.days],
             "scores": [[s.day, s.scans, s.live, s.champion, s.learner, s.claimed] for s in self.scores],
@@ -121,11 +137,11 @@ class Procedure:
 
     @classmethod
     def from_bytes(cls, payload: bytes) -> "Procedure":
-        document = read_canonical(payload, "procedure")
+        document = read_canonical(payload, "procedure", (1, FORMAT))
         return cls(
             learner=LearnerState.from_bytes(canonical(document["learner"])),
             phase=document["phase"],
-            live=tuple(InForce(day, np.array(theta)) for day, theta in document["live"]),
+            live=tuple(InForce(day, np.array(theta), Calibration(*rest)) for day, theta, *rest in document["live"]),
             opening=_bets(document["opening"]),
             guard=_bets(document["guard"]),
             scores=tuple(Score(*row) for row in document["scores"]),

@@ -8,7 +8,7 @@ import numpy as np
 
 from ingestion.timeframes import BoolArray, FloatArray
 from learning.betting import Bets
-from learning.calibration import Calibration, calibrate
+from learning.calibration import CalibrationFit, calibrate
 from learning.config import Config
 from learning.events import Events, design_effect
 from learning.logistic import event_losses, log_odds, probability
@@ -151,7 +151,7 @@ def leans(weights: Weights, events: Events) -> Leans:
     return Leans(rows, margin[rows], np.where(long, events.won_long, events.won_short)[rows])
 
 
-def calibration_of(weights: Weights, events: Events) -> Calibration | None:
+def calibration_of(weights: Weights, events: Events) -> CalibrationFit | None:
     """Calibration of the version's leans, each weighing its uniqueness over the design effect of the hour blocks."""
     found = leans(weights, events)
     if not found.rows.any():

@@ -140,8 +140,10 @@ def report(replayed: Replayed) -> dict[str, Any]:
         },
         "weights": dict(zip(version.weights.heads, version.weights.beta.tolist(), strict=True)) if version else {},
         "bias": version.weights.bias.tolist() if version else [],
+        "calibration": asdict(version.calibration) if version else {},
         "quality_threshold_r": version.thresholds.quality_r if version else None,
         "weight_version": version.weight_version if version else None,
+        "calibration_version": version.calibration_version if version else None,
         "decisions_digest": digest_of(closes),
         "cpu_seconds": round(replayed.cpu_seconds, 3),
     }

@@ -11,7 +11,7 @@ from alphapulse_site.models import JobRun
 from learning.calendar import DAILY, WEEKLY, DueJob, in_effect_by, jobs_between
 from learning.models import LearningState
 from learning.procedure import Procedure
-from signals.consensus import Weights
+from signals.consensus import Calibration, Weights
 from signals.gates import Thresholds
 from signals.heads import HEADS
 from signals.models import ScanClose
@@ -84,6 +84,10 @@ def thresholds_from(content: dict[str, Any]) -> Thresholds:
     return Thresholds(quality_r=content["quality_r"])
 
 
+def calibration_from(content: dict[str, Any]) -> Calibration:
+    return Calibration(content["slope"], content["intercept"])
+
+
 def version_for(close: datetime, *, tried_since: datetime) -> Version | None:
     """The version in force at a close; None while the job that may replace it is not done and the deadline not over."""
     late = not_done(required_jobs(close))
@@ -93,7 +97,7 @@ def version_for(close: datetime, *, tried_since: datetime) -> Version | None:
     weights, thresholds = in_force("head_weights", close), in_force("thresholds", close)
     if weights is None or thresholds is None:
         return None
-    return _version(weights, thresholds, waited_too_long=bool(late))
+    return _version(weights, thresholds, in_force("calibration", close), waited_too_long=bool(late))
 
 
 def version_of(row: ScanClose) -> Version:
@@ -102,10 +106,15 @@ def version_of(row: ScanClose) -> Version:
         raise ValueError(f"the close {row} has no versions yet; open it before it is looked at or decided")
     weights = LearningState.objects.get(state_type="head_weights", version=row.weight_version)
     thresholds = LearningState.objects.get(state_type="thresholds", version=row.threshold_version)
-    return _version(weights, thresholds, waited_too_long=row.waited_too_long)
+    # None: the close was opened before there were calibrations.
+    number = row.calibration_version
+    calibration = number and LearningState.objects.get(state_type="calibration", version=number)
+    return _version(weights, thresholds, calibration or None, waited_too_long=row.waited_too_long)
 
 
-def _version(weights: LearningState, thresholds: LearningState, *, waited_too_long: bool) -> Version:
+def _version(
+    weights: LearningState, thresholds: LearningState, calibration: LearningState | None, *, waited_too_long: bool
+) -> Version:
     voting, known = tuple(head.name for head in HEADS), weights_from(weights.content)
     if known.heads != voting:  # votes are columns in head order: other names would weigh other heads' votes
         raise ValueError(
@@ -118,4 +127,6 @@ def _version(weights: LearningState, thresholds: LearningState, *, waited_too_lo
         weight_version=weights.version,
         threshold_version=thresholds.version,
         waited_too_long=waited_too_long,
+        calibration=calibration_from(calibration.content) if calibration else Calibration(),
+        calibration_version=calibration.version if calibration else None,
     )

@@ -1,6 +1,7 @@
 """The jobs against the database: the lessons of `daily` and `weekly`, taken once a period, stored with their proof."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +10,7 @@ from django.conf import settings
 from alphapulse_site.jobs import beat, run_once
 from alphapulse_site.models import JobRun
 from learning import ledger, outcomes, refusals, selectors
-from learning.calendar import DAILY, DAY_MS, WEEK_MS, DueJob
+from learning.calendar import DAILY, DAY_MS, WEEK_MS, DueJob, first_whole_day
 from learning.config import Config
 from learning.daily import teach_night
 from learning.lessons import HEAD_NAMES, Lesson, Memory, ScanFigure, VersionDraft
@@ -17,9 +18,17 @@ from learning.metrics import store_rejection_metrics
 from learning.models import LearningEvent
 from learning.procedure import Procedure
 from learning.proposals import propose
-from learning.versions import VersionError, create_version, ensure_birth, thresholds_content, weights_content
+from learning.versions import (
+    VersionError,
+    calibration_content,
+    create_version,
+    ensure_birth,
+    thresholds_content,
+    weights_content,
+)
 from learning.weekly import teach_week
 from signals.configuration import rules, scan_timeframe
+from signals.consensus import Calibration
 from signals.gates import SYMBOL_GATES
 from signals.models import ScanHistory
 from signals.rows import to_ms, to_time
@@ -63,7 +72,8 @@ def _learn(job: DueJob) -> Mapping[str, Any]:
         lesson = teach_night(job, memory, events, CONFIG)
         store_rejection_metrics(until=at)
     else:
-        lesson = teach_week(job, memory, week_scans(job))
+        leans = outcomes.stated_by(at, timeframe=scan_timeframe().name)
+        lesson = teach_week(job, memory, week_scans(job), leans, CONFIG)
     store_lesson(lesson)
     return report_of(lesson)
 
@@ -86,7 +96,19 @@ def memory_at(job: DueJob) -> Memory:
         raise VersionError("there are no versions yet; run manage.py bootstrap, or start the system with manage.py up")
     kept = selectors.latest_procedure()
     procedure = Procedure.from_bytes(kept) if kept else Procedure.at_birth(HEAD_NAMES, CONFIG)
-    return Memory(procedure, selectors.weights_from(weights.content), selectors.thresholds_from(thresholds.content))
+    # A person may have rolled the calibration back since the last night.
+    procedure = procedure.recalibrated(_calibration_at(to_time(job.cut_off_ms))[0])
+    calibration, since = _calibration_at(at)
+    thresholds_then = selectors.thresholds_from(thresholds.content)
+    return Memory(procedure, selectors.weights_from(weights.content), thresholds_then, calibration, since)
+
+
+def _calibration_at(moment: datetime) -> tuple[Calibration, int]:
+    """The calibration in force and the first whole day that it is."""
+    found = selectors.in_force("calibration", moment)
+    if found is None or found.effective_from is None:
+        raise VersionError("there is no calibration yet; start the system with manage.py up, which gives birth to one")
+    return selectors.calibration_from(found.content), first_whole_day(to_ms(found.effective_from))
 
 
 def week_scans(job: DueJob) -> list[ScanFigure]:
@@ -108,7 +130,8 @@ def store_lesson(lesson: Lesson) -> None:
     memory = lesson.memory.procedure.to_bytes() if lesson.job.job == DAILY else None
     ledger.take_ledger()
     for draft in lesson.drafts:
-        row = create_version(draft.state_type, **version_columns(draft, memory))
+        kept = memory if draft.state_type == "head_weights" else None
+        row = create_version(draft.state_type, **version_columns(draft, kept))
         kind = "promotion" if draft.takes_effect else "rejection" if draft.status == "rejected" else "job"
         detail = {"state_type": draft.state_type, "version": row.version, "reason": draft.reason}
         ledger.append([LearningEvent(kind=kind, market_at=to_time(lesson.job.cut_off_ms), detail=detail)])
@@ -120,15 +143,17 @@ def version_columns(draft: VersionDraft, procedure: bytes | None) -> dict[str, A
         content = weights_content(draft.weights)
     elif draft.thresholds is not None:
         content = thresholds_content(draft.thresholds)
+    elif draft.calibration is not None:
+        content = calibration_content(draft.calibration)
     else:
-        raise ValueError("a version draft needs weights or thresholds")
+        raise ValueError("a version draft needs weights, thresholds or a calibration")
     figures, evidence = draft.figures, draft.figures.get("evidence", {})
     return {
         "content": content,
         "status": draft.status,
         "created_by": draft.created_by,
         "period": draft.job.period,
-        "effective_from": to_time(draft.job.effective_ms) if draft.takes_effect else None,
+        "effective_from": to_time(draft.effective_ms) if draft.takes_effect else None,
         "procedure": procedure,
         "first_event": _scan_of(evidence.get("first_event")),
         "last_event": _scan_of(evidence.get("last_event")),

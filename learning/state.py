@@ -33,12 +33,12 @@ def canonical(document: dict[str, Any]) -> bytes:
     return json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
 
 
-def read_canonical(payload: bytes, kind: str) -> dict[str, Any]:
-    """The document of `canonical`; raises ValueError if it is of another kind or format."""
+def read_canonical(payload: bytes, kind: str, formats: tuple[int, ...] = (FORMAT,)) -> dict[str, Any]:
+    """The document of `canonical`; raises ValueError if it is of another kind or of none of the formats."""
     document: dict[str, Any] = json.loads(payload)
-    if document.get("kind") != kind or document.get("format") != FORMAT:
-        found = f"{document.get('kind')} format {document.get('format')}"
-        raise ValueError(f"expected {kind} format {FORMAT}, found {found}; rebuild it from the ledger with this code")
+    if document.get("kind") != kind or document.get("format") not in formats:
+        found, known = f"{document.get('kind')} format {document.get('format')}", " or ".join(map(str, formats))
+        raise ValueError(f"expected {kind} format {known}, found {found}; rebuild it from the ledger with this code")
     return document
 
 

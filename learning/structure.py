@@ -3,15 +3,17 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
 from ingestion.timeframes import BoolArray, FloatArray, IntArray
 from learning.betting import Bets
-from learning.calibration import Calibration, calibrate
+from learning.calibration import CalibrationFit, calibrate
 from learning.config import Config
 from learning.logistic import side_loss
 from learning.promotion import Figure
+from signals.consensus import Calibration
 
 ACCEPT_RATE = 0.015
 MOST_WANTED = 0.05
@@ -19,6 +21,7 @@ LEAST_SCANS = 1000  # 1.5 % of fewer is a quantile of a dozen rows
 CALIBRATION_EVENTS = 1000.0
 EMBARGO_DAYS = 1
 SHADOW_DAYS = 14
+IDENTITY = Calibration()
 
 
 @dataclass(frozen=True)
@@ -81,31 +84,52 @@ class Scores:
 
 @dataclass(frozen=True)
 class CalibrationDraft:
-    """Platt's slope and intercept on the pooled log-odds. `accepted`: proven out of sample, it may go live."""
+    """Platt's slope and intercept on the pooled log-odds, and what is to become of them.
 
-    accepted: bool
+    `active`: proven out of sample, it may go live; `challenger`: not proven yet; `rejected`: nothing could be fitted,
+    and slope and intercept are those in force.
+    """
+
+    status: Literal["active", "challenger", "rejected"]
     slope: float
     intercept: float
     reason: str
     figures: Mapping[str, Figure] = field(default_factory=dict)
 
+    @property
+    def accepted(self) -> bool:
+        return self.status == "active"
 
-def draft_calibration(scores: Scores, *, limit_days: float, config: Config) -> CalibrationDraft:
+
+def draft_calibration(
+    scores: Scores,
+    *,
+    limit_days: float,
+    config: Config,
+    in_force: Calibration = IDENTITY,
+    since_day: int | None = None,
+) -> CalibrationDraft:
     """Fit on everything; judge by walking forward: each day by a fit on decisions whose time limit (`limit_days`) and a
-    day of embargo lie before it. Accepted after 14 such days with an e-process of at least 20 (learning.md 3.4)."""
+    day of embargo lie before it, against the calibration in force, on the days `since_day` that it is. Accepted after
+    14 such days with an e-process of at least 20 (learning.md 3.4)."""
     found = _fit(scores, np.full(len(scores.margin), True))
     effective = float(scores.weight.sum())
     figures: dict[str, Figure] = {"effective_events": effective, "events": len(scores.margin)}
-    if found is None:
+    if found is None or found.slope <= 0:
         reason = f"{effective:.0f} effective events, {CALIBRATION_EVENTS:.0f} needed: probabilities stay as they are"
-        return CalibrationDraft(False, 1.0, 0.0, reason, figures)
-    bets, gain = _walked(scores, limit_days, config)
+        if found is not None:
+            figures |= {"slope": found.slope, "slope_error": found.slope_error, "intercept": found.intercept}
+            reason = f"a slope of {found.slope:.2f} would turn the pool around, which only the weights may do"
+        return CalibrationDraft("rejected", in_force.slope, in_force.intercept, reason, figures)
+    bets, gain = _walked(scores, _Trial(limit_days, in_force, since_day), config)
     enough = bets.days >= SHADOW_DAYS and bets.value >= config.betting_threshold
     figures.update(
         {
             "slope": found.slope,
             "slope_error": found.slope_error,
             "intercept": found.intercept,
+            "slope_before": in_force.slope,
+            "intercept_before": in_force.intercept,
             "days": bets.days,
             "e_value": bets.value,
             "mean_gain": gain,
@@ -113,27 +137,39 @@ def draft_calibration(scores: Scores, *, limit_days: float, config: Config) -> C
     )
     reason = f"slope {found.slope:.2f}, intercept {found.intercept:+.2f}; out of sample over {bets.days} days E = "
     reason += f"{bets.value:.2f}; {config.betting_threshold:g} and {SHADOW_DAYS} days are needed"
-    return CalibrationDraft(enough, found.slope, found.intercept, reason, figures)
+    return CalibrationDraft("active" if enough else "challenger", found.slope, found.intercept, reason, figures)
 
 
-def _fit(scores: Scores, rows: BoolArray) -> Calibration | None:
+def _fit(scores: Scores, rows: BoolArray) -> CalibrationFit | None:
     """The calibration of these rows; None with fewer than 1,000 effective events."""
     if float(scores.weight[rows].sum()) < CALIBRATION_EVENTS:
         return None
     return calibrate(scores.margin[rows], scores.won[rows], scores.weight[rows])
 
 
-def _walked(scores: Scores, limit_days: float, config: Config) -> tuple[Bets, float | None]:
+@dataclass(frozen=True)
+class _Trial:
+    """What a fit is tried against, since when, and how long a decision takes to end."""
+
+    limit_days: float
+    in_force: Calibration
+    since_day: int | None
+
+
+def _walked(scores: Scores, trial: _Trial, config: Config) -> tuple[Bets, float | None]:
     """The e-process over days on which a fit from purged earlier days was tried, and the mean gain in nats a lean."""
     bets, gains = Bets(), []
-    for day in np.unique(scores.decided_day).tolist():
+    days = np.unique(scores.decided_day)
+    for day in days[days >= (days[0] if trial.since_day is None else trial.since_day)].tolist():
         # A decision of day d ends by d + 1 + limit; it must be over a day before the first test decision.
-        found = _fit(scores, scores.decided_day + 1 + math.ceil(limit_days) + EMBARGO_DAYS <= day)
+        found = _fit(scores, scores.decided_day + 1 + math.ceil(trial.limit_days) + EMBARGO_DAYS <= day)
         if found is None:
             continue
         rows = scores.decided_day == day
         margin, won, weight = scores.margin[rows], scores.won[rows].astype(np.float64), scores.weight[rows]
-        gain = side_loss(margin, won) - side_loss(found.applied(margin), won)
+        now = trial.in_force.applied(margin)
+        # A fit that turns the pool around would not have gone live that day: what was in force would have stayed.
+        gain = side_loss(now, won) - side_loss(found.applied(margin) if found.slope > 0 else now, won)
         gains.append(float((weight * gain).sum()) / float(weight.sum()))
         bets = bets.after(gains[-1], config)
     return bets, sum(gains) / len(gains) if gains else None

@@ -15,7 +15,7 @@ from learning.lessons import HEAD_NAMES
 from learning.models import ActiveLearningState, LearningEvent, LearningState
 from learning.procedure import Procedure
 from learning.selectors import latest, latest_procedure, weights_from
-from signals.consensus import Weights
+from signals.consensus import Calibration, Weights
 from signals.gates import Thresholds
 from signals.models import ScanClose, ScanHistory
 
@@ -36,6 +36,10 @@ def weights_content(weights: Weights) -> dict[str, Any]:
 
 def thresholds_content(thresholds: Thresholds) -> dict[str, Any]:
     return {"quality_r": thresholds.quality_r}
+
+
+def calibration_content(calibration: Calibration) -> dict[str, Any]:
+    return {"slope": float(calibration.slope), "intercept": float(calibration.intercept) + 0.0}
 
 
 def version_hash(row: LearningState, parent_hash: str) -> str:
@@ -79,7 +83,7 @@ def _put_in_force(row: LearningState, effective_from: datetime) -> None:
 
 
 def ensure_birth() -> None:
-    """The first versions: equal weights and the default threshold, in force since ever.
+    """The first versions: equal weights, the default threshold and no calibration, in force since ever.
 
     A release with other heads begins anew with equal weights, from the first close that is not decided yet.
     """
@@ -92,6 +96,8 @@ def ensure_birth() -> None:
             _begin_anew(weights_from(born.content).heads)
         if latest("thresholds") is None:
             _give_birth("thresholds", thresholds_content(Thresholds()), BEGINNING, "Default threshold at birth.")
+        if latest("calibration") is None:
+            _give_birth("calibration", calibration_content(Calibration()), BEGINNING, "No calibration at birth.")
 
 
 def _give_birth(state_type: str, content: dict[str, Any], effective_from: datetime, notes: str) -> LearningState:
@@ -114,20 +120,33 @@ def _begin_anew(old: tuple[str, ...]) -> None:
     undecided = ScanClose.objects.filter(decided_at__isnull=True)
     for row in undecided:
         ScanHistory.objects.filter(timeframe=row.timeframe, close_time=row.close_time).delete()
-    undecided.update(chunks=None, looked=[], weight_version=None, threshold_version=None)
+    undecided.update(chunks=None, looked=[], weight_version=None, threshold_version=None, calibration_version=None)
     decided = ScanClose.objects.filter(decided_at__isnull=False).aggregate(last=Max("close_time"))["last"]
+    since = decided + timedelta(minutes=1) if decided else BEGINNING
     came, went = [name for name in HEAD_NAMES if name not in old], [name for name in old if name not in HEAD_NAMES]
     _give_birth(
         "head_weights",
         _equal_weights(),
-        decided + timedelta(minutes=1) if decided else BEGINNING,
+        since,
         f"Equal weights for other heads. New: {', '.join(came) or 'none'}; gone: {', '.join(went) or 'none'}. Learning"
         " begins anew from the whole ledger, in which a head that did not vote yet counts as silent.",
     )
+    if latest("calibration") is not None:
+        since = not_before_last("calibration", since)
+        _give_birth("calibration", calibration_content(Calibration()), since, "No calibration for other heads.")
+
+
+def not_before_last(state_type: str, moment: datetime) -> datetime:
+    """The moment, or when the newest version takes effect if that is later: versions take effect in their order."""
+    last = LearningState.objects.filter(state_type=state_type).aggregate(last=Max("effective_from"))["last"]
+    return max(moment, last) if last else moment
 
 
 def rollback(*, state_type: str, version: int, by: str) -> LearningState:
-    """Put an old version's content in force again, as a new version, from the next market minute on."""
+    """Put an old version's content in force again, as a new version, from the next market minute on.
+
+    Where a version waits for its time, from that time on and in its place.
+    """
     old = LearningState.objects.filter(state_type=state_type, version=version).first()
     if old is None:
         known = (
@@ -145,7 +164,7 @@ def rollback(*, state_type: str, version: int, by: str) -> LearningState:
             status="active",
             created_by=f"rollback by {by}",
             procedure=_procedure_after(state_type, old.content),
-            effective_from=now + timedelta(minutes=1),
+            effective_from=not_before_last(state_type, now + timedelta(minutes=1)),
             notes=f"Rolled back to version {version}.",
         )
         event = LearningEvent(

@@ -92,7 +92,7 @@ class Walk:
 
     def step(self, looks: Looks, version: Version) -> Iterator[Decided]:
         """Decide closes in order, all under one version, and follow their leans to the end of the history."""
-        weights, thresholds = version.weights, version.thresholds
+        weights, thresholds = version.deciding, version.thresholds
         judged = judge(looks, weights, thresholds, self.rules)
         ends = follow(judged, self.minutes, self.known, self.timeframe, self.rules)
         self._forget(int(looks.close_ms[0]))

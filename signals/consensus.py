@@ -47,6 +47,38 @@ class Weights:
         return np.sign(self.beta).astype(np.int8)
 
 
+@dataclass(frozen=True)
+class Calibration:
+    """What the pooled log-odds of a win are corrected by: logit P = intercept + slope x (a_side + side x g).
+
+    (1, 0) changes nothing. The slope is positive: what the pool leans to, and each head's share, stay what they are.
+    """
+
+    slope: float = 1.0
+    intercept: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.slope) and np.isfinite(self.intercept)):
+            raise ValueError("a calibration must be finite")
+        if self.slope <= 0:
+            raise ValueError(f"a slope of {self.slope} would turn the pool around; only the weights may do that")
+
+    @property
+    def is_identity(self) -> bool:
+        return self.slope == 1 and self.intercept == 0
+
+    def applied(self, margin: FloatArray) -> FloatArray:
+        """Calibrated log-odds of a win, from those of the pool (n,)."""
+        return margin if self.is_identity else self.intercept + self.slope * margin
+
+
+def calibrated(weights: Weights, calibration: Calibration) -> Weights:
+    """The weights whose pool is the calibrated one; the very same ones where the calibration changes nothing."""
+    if calibration.is_identity:
+        return weights
+    return Weights(weights.heads, calibration.slope * weights.beta, calibration.applied(weights.bias))
+
+
 def evidence(direction: SideArray, probability: FloatArray, confidence: FloatArray) -> FloatArray:
     """Log-odds toward "up" of votes (any shape): direction x confidence x logit(p), capped; 0 where direction is 0."""
     awake = direction != 0

@@ -71,6 +71,8 @@ class ScanClose(models.Model):
     looked = ArrayField(models.IntegerField(), default=list)
     weight_version = models.IntegerField(null=True)
     threshold_version = models.IntegerField(null=True)
+    # NULL where the close was opened before there were calibrations: none was applied.
+    calibration_version = models.IntegerField(null=True)
     waited_too_long = models.BooleanField(default=False)
     scans = models.IntegerField(null=True)
     signals = models.IntegerField(null=True)

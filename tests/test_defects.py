@@ -24,6 +24,7 @@ from learning.events import make_events
 from learning.labels import Label, events_of
 from learning.lessons import Memory, ScanFigure
 from learning.models import LearningEvent, LearningState
+from learning.stated import stated_of
 from learning.versions import ensure_birth, rollback, verify_chain
 from learning.weekly import teach_week
 from signals import services
@@ -313,9 +314,9 @@ def test_the_week_changes_no_weight() -> None:
     sunday = DueJob(to_ms(rows.NOW), WEEKLY)
     scans = [ScanFigure(sunday.cut_off_ms - step, 0.001 * step, True, True, False) for step in range(5000)]
 
-    lesson = teach_week(sunday, memory, scans)
+    lesson = teach_week(sunday, memory, scans, stated_of([], {}), Config())
 
-    assert [draft.state_type for draft in lesson.drafts] == ["thresholds"]
+    assert [draft.state_type for draft in lesson.drafts] == ["thresholds", "calibration"]
     assert lesson.memory.thresholds != memory.thresholds
     assert lesson.memory.weights is memory.weights
     assert lesson.memory.procedure is memory.procedure

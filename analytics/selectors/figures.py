@@ -12,9 +12,9 @@ from django.db.models.functions import TruncDate
 from alphapulse_site.models import JobRun, ParkedTask
 from analytics.selectors.estimates import Daily, Estimate, daily_ratio, share
 from analytics.selectors.signs import OUTCOME_INTERVAL, OUTCOME_MONITOR, SHADOW_INTERVAL, SHADOW_MONITOR, Signs
-from analytics.selectors.versions import shares, weights_in_force
+from analytics.selectors.versions import shares, versions_in_force, weights_in_force
 from learning.config import Config
-from learning.models import ActiveLearningState, LearningEvent, LearningState
+from learning.models import LearningEvent, LearningState
 from learning.refusals import GOOD, MISSED
 from signals.models import RejectedSignal, ScanHistory, Signal
 
@@ -31,10 +31,11 @@ def coordinator(at: datetime | None) -> dict[str, Any]:
         "outcomes_processed": kinds.get("outcome", 0),
         "head_weight_updates": updates.get("head_weights", 0),
         "threshold_updates": updates.get("thresholds", 0),
+        "calibration_updates": updates.get("calibration", 0),
         "learning_events_logged": sum(kinds.values()),
         "last_update_time": last,
         "current_head_weights": shares(weights_in_force(at)),
-        "versions_in_force": dict(ActiveLearningState.objects.values_list("state_type", "state__version")),
+        "versions_in_force": versions_in_force(at) if at else {},
         "learning_config": learning_config(),
     }
 

@@ -6,11 +6,11 @@ from typing import Any
 from uuid import UUID
 
 from learning.models import LearningState
-from learning.selectors import weights_from
-from signals.consensus import Weights
+from learning.selectors import calibration_from, weights_from
+from signals.consensus import Weights, calibrated
 from signals.explained import ExplainedScan, explained_scan
 from signals.explanation import known
-from signals.models import RejectedSignal, ScanHistory, Signal
+from signals.models import RejectedSignal, ScanClose, ScanHistory, Signal
 
 
 def last_scan(symbol: str, at: datetime, timeframe: str = "") -> ScanHistory | None:
@@ -28,13 +28,20 @@ def scan_with_id(scan_id: UUID) -> ScanHistory | None:
 
 def why(scan: ScanHistory) -> ExplainedScan:
     """The explanation of a scan under the weights it was decided with."""
-    return explained_scan(scan, weights_of(scan.weight_version))
+    return explained_scan(scan, deciding_weights(scan))
 
 
-def weights_of(version: int) -> Weights:
-    """The weights of a version, whatever heads it weighs."""
-    state = LearningState.objects.only("content").get(state_type="head_weights", version=version)
-    return weights_from(state.content)
+def deciding_weights(scan: ScanHistory) -> Weights:
+    """The weights that decided a scan, calibrated as its close was, whatever heads they weigh."""
+    weights = weights_from(_content("head_weights", scan.weight_version))
+    close = ScanClose.objects.filter(timeframe=scan.timeframe, close_time=scan.close_time).first()
+    if close is None or close.calibration_version is None:
+        return weights
+    return calibrated(weights, calibration_from(_content("calibration", close.calibration_version)))
+
+
+def _content(state_type: str, version: int) -> dict[str, Any]:
+    return LearningState.objects.only("content").get(state_type=state_type, version=version).content
 
 
 def explained(scan: ScanHistory) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from learning.models import LearningState
+from learning.models import STATE_TYPES, LearningState
 from learning.selectors import in_force, weights_from
 from signals.consensus import Weights
 
@@ -15,6 +15,12 @@ def weights_in_force(at: datetime | None) -> Weights | None:
     """The weights that decide at a market time; None before the first version."""
     state = in_force(HEAD_WEIGHTS, at) if at else None
     return weights_from(state.content) if state else None
+
+
+def versions_in_force(at: datetime) -> dict[str, int]:
+    """The number of the version of each state type that decides at a market time; what still waits is not in force."""
+    found = {state_type: in_force(state_type, at) for state_type, _ in STATE_TYPES}
+    return {state_type: state.version for state_type, state in found.items() if state}
 
 
 def challenger(at: datetime | None) -> Weights | None:

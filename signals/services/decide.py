@@ -31,7 +31,7 @@ def decide_close(*, close: datetime, version: Version) -> int | None:
             return None
         judged = judged_from(undecided_scans(timeframe.name, close), len(HEADS))
         past = past_signals(timeframe, close, rules().gates)
-        decided = decide(judged, past, version.weights, version.thresholds, rules())
+        decided = decide(judged, past, version.deciding, version.thresholds, rules())
         signals = store_decisions(decided, timeframe, version.weight_version)
         row.decided_at, row.scans, row.signals = timezone.now(), len(decided), signals
         row.save(update_fields=["decided_at", "scans", "signals"])

@@ -69,8 +69,9 @@ def open_close(*, close: datetime, version: Version) -> list[int]:
             store_mood(timeframe, close, symbols)
             row.chunks = list(batched(symbols, settings.ALPHAPULSE_SCAN_CHUNK))
             row.weight_version, row.threshold_version = version.weight_version, version.threshold_version
-            row.waited_too_long = version.waited_too_long
-            row.save(update_fields=["chunks", "weight_version", "threshold_version", "waited_too_long"])
+            row.calibration_version, row.waited_too_long = version.calibration_version, version.waited_too_long
+            fixed = ("weight_version", "threshold_version", "calibration_version", "waited_too_long")
+            row.save(update_fields=["chunks", *fixed])
     return [chunk for chunk in range(len(row.chunks)) if chunk not in row.looked]
 
 
@@ -107,7 +108,7 @@ def look_chunk(*, close: datetime, chunk: int, version: Version) -> bool:
     if chunk not in row.looked:
         symbols = row.chunks[chunk]
         found, feeds = segments_at(timeframe, close, symbols), feeds_at(timeframe, close, symbols)
-        judged = judge(looks_at(timeframe, close, found, feeds), version.weights, version.thresholds, rules())
+        judged = judge(looks_at(timeframe, close, found, feeds), version.deciding, version.thresholds, rules())
         reasons = packed_reasons(found, feeds)
         with transaction.atomic():
             if _mark_looked(row, chunk):

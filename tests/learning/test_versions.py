@@ -60,7 +60,7 @@ def test_a_system_is_born_once_with_equal_weights() -> None:
     ensure_birth()
     ensure_birth()
 
-    assert LearningState.objects.count() == ActiveLearningState.objects.count() == 2
+    assert LearningState.objects.count() == ActiveLearningState.objects.count() == 3
     born = selectors.in_force("head_weights", BEGINNING)
     assert born is not None
     assert born.version == 1
@@ -128,7 +128,7 @@ def test_processes_that_start_together_give_birth_once(process_environment: dict
     run_at_once("from learning.versions import ensure_birth\nensure_birth()", process_environment)
 
     found = LearningState.objects.order_by("state_type").values_list("state_type", "version", "status")
-    assert list(found) == [("head_weights", 1, "active"), ("thresholds", 1, "active")]
+    assert list(found) == [(name, 1, "active") for name in ("calibration", "head_weights", "thresholds")]
     assert verify_chain() == []
 
 
@@ -240,7 +240,7 @@ def test_an_unknown_version_is_refused_with_those_that_exist() -> None:
 
     with pytest.raises(VersionError, match="head_weights has no version 3: versions 1 to 2 exist"):
         rollback(state_type="head_weights", version=3, by="ada")
-    assert LearningState.objects.count() == 3
+    assert LearningState.objects.count() == 4
 
 
 @pytest.mark.django_db

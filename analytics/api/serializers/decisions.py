@@ -58,7 +58,7 @@ class HeadVote(serializers.Serializer[Any]):
     probability = Figure()
     confidence = Figure()
     evidence = serializers.FloatField(help_text="log-odds toward up")
-    weight = serializers.FloatField(help_text="the head's beta in the weight version of the scan")
+    weight = serializers.FloatField(help_text="the head's beta in the weight version of the scan, calibrated")
     contribution = serializers.FloatField(help_text="weight x evidence; they add up to the log_odds of the pool")
     agrees = serializers.BooleanField(allow_null=True)
     reasons = Reason(many=True, allow_null=True, help_text="hardest first; null where they are not known any more")

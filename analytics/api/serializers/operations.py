@@ -17,6 +17,7 @@ class Coordinator(serializers.Serializer[Any]):
         help_text="versions of the head weights that took effect after birth"
     )
     threshold_updates = serializers.IntegerField()
+    calibration_updates = serializers.IntegerField()
     learning_events_logged = serializers.IntegerField()
     last_update_time = serializers.DateTimeField(allow_null=True)
     current_head_weights = serializers.DictField(child=serializers.FloatField())
