@@ -5,6 +5,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Q, Subquery
+
 from learning.models import LearningState
 from learning.selectors import calibration_from, weights_from
 from signals.consensus import Weights, calibrated
@@ -33,15 +35,13 @@ def why(scan: ScanHistory) -> ExplainedScan:
 
 def deciding_weights(scan: ScanHistory) -> Weights:
     """The weights that decided a scan, calibrated as its close was, whatever heads they weigh."""
-    weights = weights_from(_content("head_weights", scan.weight_version))
-    close = ScanClose.objects.filter(timeframe=scan.timeframe, close_time=scan.close_time).first()
-    if close is None or close.calibration_version is None:
-        return weights
-    return calibrated(weights, calibration_from(_content("calibration", close.calibration_version)))
-
-
-def _content(state_type: str, version: int) -> dict[str, Any]:
-    return LearningState.objects.only("content").get(state_type=state_type, version=version).content
+    closes = ScanClose.objects.filter(timeframe=scan.timeframe, close_time=scan.close_time)
+    then = Q(state_type="head_weights", version=scan.weight_version) | Q(
+        state_type="calibration", version=Subquery(closes.values("calibration_version"))
+    )
+    found = dict(LearningState.objects.filter(then).values_list("state_type", "content"))
+    weights = weights_from(found["head_weights"])
+    return calibrated(weights, calibration_from(found["calibration"])) if "calibration" in found else weights
 
 
 def explained(scan: ScanHistory) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from learning.models import STATE_TYPES, LearningState
+from learning.models import LearningState
 from learning.selectors import in_force, weights_from
 from signals.consensus import Weights
 
@@ -19,8 +19,9 @@ def weights_in_force(at: datetime | None) -> Weights | None:
 
 def versions_in_force(at: datetime) -> dict[str, int]:
     """The number of the version of each state type that decides at a market time; what still waits is not in force."""
-    found = {state_type: in_force(state_type, at) for state_type, _ in STATE_TYPES}
-    return {state_type: state.version for state_type, state in found.items() if state}
+    took_effect = LearningState.objects.filter(effective_from__lte=at)
+    newest = took_effect.order_by("state_type", "-effective_from", "-version").distinct("state_type")
+    return dict(newest.values_list("state_type", "version"))
 
 
 def challenger(at: datetime | None) -> Weights | None:
