@@ -24,7 +24,8 @@ BUSY = 75
 @contextmanager
 def struck(at: int, strike: Callable[[], None]) -> Iterator[None]:
     """Strike once, before the `at`-th statement of the block; what comes after it is let through."""
-    database, numbers = connections["default"], count(1)
+    numbers = count(1)
+    database: Any = connections["default"]  # `_commit` is private to Django, and unknown to its stubs
     commit = database._commit
 
     def next_one() -> None:
