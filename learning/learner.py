@@ -38,6 +38,11 @@ class NightlyLearner:
     def version(self) -> Weights:
         return self.procedure.weights
 
+    @property
+    def events(self) -> Events | None:
+        """Everything learned from so far; None before the first night."""
+        return self._events
+
     def night(
         self,
         today: int,

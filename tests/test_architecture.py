@@ -37,6 +37,7 @@ PURE = (
     *("learning.step", "learning.structure", "learning.walk", "learning.weekly", "learning.spells", "learning.views"),
     *("learning.head_looks", "learning.head_measures", "learning.head_report"),
     *("learning.gate_days", "learning.proposals", "learning.stated", "learning.student"),
+    *("learning.planted", "learning.planted.*"),
 )
 # What the pure core may import beside itself: arithmetic and plain data, nothing that knows the time, the machine or
 # chance. `datetime` is there for calendar arithmetic; reading its clock is refused below.
@@ -108,7 +109,7 @@ UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK|placeholder|NotImplementedError
 COMMANDS = {
     "alphapulse_site": ("up", "prepare", "heartbeat"),
     "ingestion": ("import_candles", "exchange", "stream", "backfill"),
-    "learning": ("replay", "certify", "bootstrap", "learn", "rollback", "heads"),
+    "learning": ("replay", "certify", "bootstrap", "learn", "rollback", "heads", "planted"),
     "analytics": ("doctor",),
 }
 

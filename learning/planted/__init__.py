@@ -1,0 +1,1 @@
+"""The planted-truth benchmark: markets whose truth is known, what could be reached there, and what is."""

@@ -1,0 +1,139 @@
+"""The lines of learning.md 5: what must hold, what was found, and whether it does. Pure."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from learning.planted.figures import Figure, Results, in_week, over_days, won
+from learning.planted.trials import Found
+
+LN2 = math.log(2)
+Relation = Literal["<=", ">=", "interval holds"]
+PROVEN = 20.0  # value of an e-process that chance reaches in one run of twenty
+
+
+@dataclass(frozen=True)
+class Line:
+    """One claim with its figure. `met` is None where the run did not measure it."""
+
+    claim: str
+    relation: Relation
+    bound: float
+    figure: Figure
+    beside: str = ""
+
+    @property
+    def met(self) -> bool | None:
+        figure = self.figure
+        if figure.seeds == 0:
+            return None
+        if self.relation == "interval holds":
+            if figure.ci_low is None or figure.ci_high is None:
+                return None
+            return figure.ci_low <= self.bound <= figure.ci_high
+        if figure.value is None:  # beyond the run in half of the seeds or more
+            return False
+        return figure.value <= self.bound if self.relation == "<=" else figure.value >= self.bound
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "claim": self.claim,
+            "relation": self.relation,
+            "bound": self.bound,
+            "met": self.met,
+            "beside": self.beside,
+            **self.figure.as_json(),
+        }
+
+
+def lines(results: Results) -> list[Line]:
+    """Every line of section 5, also those that this run did not measure."""
+    parts = (_speed, _gain, _win_rates, _accepted_only, _certificate, _noise, _guards, _shuffled)
+    return [line for part in parts for line in part(results)]
+
+
+def _speed(results: Results) -> Iterator[Line]:
+    for level, bound in ((0.80, 7), (0.90, 10), (0.95, 15)):
+        figure = results.days_to(level, "cold", "A")
+        yield Line(f"A cold: median day to {level:.0%} of the oracle's gain", "<=", bound, figure)
+    for level, bound in ((0.80, 10), (0.90, 14)):
+        figure = results.days_back_to(level, "cold", "A")
+        yield Line(f"A cold: median days back to {level:.0%} after the switch", "<=", bound, figure)
+
+
+def _gain(results: Results) -> Iterator[Line]:
+    runs = (
+        ("A", "cold", 0.86),
+        ("A", "warm", 0.90),
+        ("B", "cold", 0.85),
+        ("C", "cold", 0.85),
+        ("steady", "cold", 0.92),
+    )
+    for kind, trial, bound in runs:
+        figure = results.summary(lambda course: over_days(course.share), trial, kind)
+        yield Line(f"{kind} {trial}: mean share of the gain", ">=", bound, figure)
+
+
+def _win_rates(results: Results) -> Iterator[Line]:
+    def rate(week: int, trial: str, name: str = "learner") -> Figure:
+        return results.summary(lambda course: in_week(course.win_rate, week), trial, "A", name)
+
+    for week, trial, bound in ((1, "cold", 0.70), (1, "warm", 0.77), (4, "cold", 0.77)):
+        others = [
+            f"{name} {_words(rate(week, 'cold', name))}" for name in ("oracle", "equal weights", "naive hit rates")
+        ]
+        claim = f"A {trial}: win rate of accepted in week {week}"
+        yield Line(claim, ">=", bound, rate(week, trial), ", ".join(others))
+
+
+def _words(figure: Figure) -> str:
+    return "-" if figure.value is None else f"{figure.value:.3f}"
+
+
+def _accepted_only(results: Results) -> Iterator[Line]:
+    figure = results.longer_on_accepted()
+    beside = f"at least: not reached in {figure.never} of {figure.seeds} runs" if figure.never else ""
+    yield Line("steady: times longer to 90% of the gain from accepted scans only", ">=", 15.0, figure, beside)
+
+
+def _certificate(results: Results) -> Iterator[Line]:
+    runs = f"{len(results.audits())} runs"
+    yield Line("nights without a valid certificate, all runs", "<=", 0, results.broken_certificates(), runs)
+    allowed = f"certificates allow {_words(results.bound())} or more"
+    claim = "greatest regret against the best candidate, nats an effective event"
+    yield Line(claim, "<=", 0.001, results.regret(), allowed)
+
+
+def _noise(results: Results) -> Iterator[Line]:
+    after = results.summary(lambda course: over_days(course.log_loss, 14) - LN2, "cold", "N")
+    excess = results.summary(lambda course: over_days(course.log_loss) - LN2, "cold", "N")
+    beside = f"{after.value:.5f} after two weeks" if after.value is not None else ""
+    yield Line("N cold: excess log-loss over ln 2", "<=", 0.002, excess, beside)
+    yield Line("N cold: win rate of accepted", "interval holds", 0.5, results.summary(won, "cold", "N"))
+
+
+def _guards(results: Results) -> Iterator[Line]:
+    runs = f"{len(results.audits())} runs"
+    yield Line("false roll-backs, all honest runs", "<=", 0, results.roll_backs(), runs)
+    yield Line("A: share of spoilt drafts that were vetoed", ">=", 1.0, results.refused())
+    released = results.caught("released")
+    kept = f"let go after one night: {released.seeds - released.never} of {released.seeds} caught"
+    claim = "A: median days until a spoilt version held in force is caught"
+    yield Line(claim, "<=", 14, results.caught("pinned"), kept if released.seeds else "")
+    cold, warm = results.opened("opening"), results.opened("warm opening")
+    # Reported beside: the specification says about 13 days cold and none warm, and sets no limit.
+    yield Line("A cold: median day on which the opening gate opens", "<=", 84, cold)
+    yield Line("A warm: median day on which the opening gate opens", "<=", 0, warm)
+
+
+def _shuffled(results: Results) -> Iterator[Line]:
+    def any_version(found: Found) -> bool:
+        return found.opening is not None and found.opening.opened is not None
+
+    def one_that_knows(found: Found) -> bool:
+        return found.opening is not None and found.opening.quiet >= PROVEN
+
+    yield Line("A shuffled: share of runs that opened the gate", "<=", 0.05, results.shuffled(any_version))
+    claim = "A shuffled: share of runs that proved to know more than one half"
+    yield Line(claim, "<=", 0.05, results.shuffled(one_that_knows))

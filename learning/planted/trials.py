@@ -1,0 +1,115 @@
+"""The trials of the benchmark: which learners run over which market, each a job for a process of its own. Pure."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from learning.planted.audit import Audit, Watched
+from learning.planted.course import Course, Market, run, run_on_accepted
+from learning.planted.guards import Offers, Opening, days_until_caught, offers, opening
+from learning.planted.rivals import Learner, rivals
+from learning.planted.world import World
+from learning.procedure import Procedure
+
+LEARNER = "learner"
+HISTORY = 28  # days of history before a warm start
+GOAL = 0.90  # share of the gain that is waited for when only accepted scans teach
+LONGER = 4  # times the days that this may take
+
+
+@dataclass(frozen=True)
+class Job:
+    """One trial in one world drawn by one seed. `reference`: scans that weights are scored on."""
+
+    trial: str
+    kind: str
+    seed: int
+    days: int
+    reference: int
+
+    def market(self, *, history: int = 0, shuffled: bool = False) -> Market:
+        world = World.planted(self.kind, self.seed)
+        return Market(world, history=history, reference=self.reference, shuffled=shuffled)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a job found: the fields that its trial has."""
+
+    job: Job
+    courses: dict[str, Course] = field(default_factory=dict)
+    audit: Audit | None = None
+    opening: Opening | None = None
+    offers: Offers | None = None
+    caught: int | None = None
+
+
+def _cold(job: Job) -> Found:
+    """The learner and every rival, from equal weights on."""
+    market, learner = job.market(), Watched()
+    learners: dict[str, Learner] = {LEARNER: learner, **rivals(market.world, market.yardstick)}
+    return Found(job, run(market, learners, job.days), learner.audit)
+
+
+def _warm(job: Job) -> Found:
+    learner = Watched()
+    return Found(job, run(job.market(history=HISTORY), {LEARNER: learner}, job.days), learner.audit)
+
+
+def _accepted(job: Job) -> Found:
+    """The learner told of its accepted scans only, for as long as it takes or four times the days."""
+    learner = Watched()
+    course = run_on_accepted(job.market(), learner, LONGER * job.days, until=GOAL)
+    return Found(job, {LEARNER: course}, learner.audit)
+
+
+def _opening(job: Job) -> Found:
+    return Found(job, opening=opening(job.market(), job.days))
+
+
+def _warm_opening(job: Job) -> Found:
+    return Found(job, opening=opening(job.market(history=HISTORY), job.days))
+
+
+def _shuffled(job: Job) -> Found:
+    return Found(job, opening=opening(job.market(shuffled=True), job.days, stop=False))
+
+
+def _offers(job: Job) -> Found:
+    return Found(job, offers=offers(job.market(), job.days))
+
+
+def _pinned(job: Job) -> Found:
+    """The spoilt version held in force by hand."""
+    return Found(job, caught=days_until_caught(job.market(), job.days, Procedure.pin))
+
+
+def _released(job: Job) -> Found:
+    """The spoilt version put in force once; the nights after it step on from there."""
+    return Found(job, caught=days_until_caught(job.market(), job.days, Procedure.roll_back))
+
+
+TRIALS: dict[str, Callable[[Job], Found]] = {
+    "cold": _cold,
+    "warm": _warm,
+    "accepted": _accepted,
+    "opening": _opening,
+    "warm opening": _warm_opening,
+    "shuffled": _shuffled,
+    "offers": _offers,
+    "pinned": _pinned,
+    "released": _released,
+}
+# Which worlds have more than the cold start.
+BESIDE = {"A": ("warm", "opening", "warm opening", "offers", "pinned", "released"), "steady": ("accepted",)}
+
+
+def jobs(kinds: Iterable[str], *, seeds: int, days: int, reference: int, shuffled: bool) -> list[Job]:
+    """Every job of a run, seed by seed, so that a run cut short has whole seeds."""
+    trials = [(trial, kind) for kind in kinds for trial in ("cold", *BESIDE.get(kind, ()))]
+    trials += [("shuffled", "A")] if shuffled else []
+    return [Job(trial, kind, seed, days, reference) for seed in range(seeds) for trial, kind in trials]
+
+
+def done(job: Job) -> Found:
+    """Do the job: always the same answer for the same job."""
+    return TRIALS[job.trial](job)
