@@ -6,27 +6,26 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from learning.planted.figures import Figure, Results, in_week, over_days, won
-from learning.planted.trials import Found
 
 LN2 = math.log(2)
-Relation = Literal["<=", ">=", "interval holds"]
-PROVEN = 20.0  # value of an e-process that chance reaches in one run of twenty
+# "told": the specification sets no limit.
+Relation = Literal["<=", ">=", "interval holds", "told"]
 
 
 @dataclass(frozen=True)
 class Line:
-    """One claim with its figure. `met` is None where the run did not measure it."""
+    """One claim with its figure. `met` is None where the run did not measure it, or nothing is asked of it."""
 
     claim: str
     relation: Relation
-    bound: float
+    bound: float | None
     figure: Figure
     beside: str = ""
 
     @property
     def met(self) -> bool | None:
         figure = self.figure
-        if figure.seeds == 0:
+        if figure.seeds == 0 or self.bound is None:
             return None
         if self.relation == "interval holds":
             if figure.ci_low is None or figure.ci_high is None:
@@ -113,27 +112,28 @@ def _noise(results: Results) -> Iterator[Line]:
     yield Line("N cold: win rate of accepted", "interval holds", 0.5, results.summary(won, "cold", "N"))
 
 
+SCALED = "against equal weights as loud as fits best"
+
+
 def _guards(results: Results) -> Iterator[Line]:
     runs = f"{len(results.audits())} runs"
     yield Line("false roll-backs, all honest runs", "<=", 0, results.roll_backs(), runs)
     yield Line("A: share of spoilt drafts that were vetoed", ">=", 1.0, results.refused())
-    released = results.caught("released")
-    kept = f"let go after one night: {released.seeds - released.never} of {released.seeds} caught"
     claim = "A: median days until a spoilt version held in force is caught"
-    yield Line(claim, "<=", 14, results.caught("pinned"), kept if released.seeds else "")
-    cold, warm = results.opened("opening"), results.opened("warm opening")
-    # Reported beside: the specification says about 13 days cold and none warm, and sets no limit.
-    yield Line("A cold: median day on which the opening gate opens", "<=", 84, cold)
-    yield Line("A warm: median day on which the opening gate opens", "<=", 0, warm)
+    yield Line(claim, "<=", 14, results.caught("pinned"))
+    yield Line(f"{claim}, {SCALED}", "told", None, results.caught("pinned", scaled=True))
+    claim = "A: median days until a spoilt version let go is caught"
+    yield Line(claim, "told", None, results.caught("released"))
+    for trial, words in (("opening", "cold"), ("warm opening", "warm")):
+        claim = f"A {words}: median day on which the opening gate opens"
+        yield Line(claim, "told", None, results.opened(trial))
+        yield Line(f"{claim}, {SCALED}", "told", None, results.opened(trial, scaled=True))
 
 
 def _shuffled(results: Results) -> Iterator[Line]:
-    def any_version(found: Found) -> bool:
-        return found.opening is not None and found.opening.opened is not None
-
-    def one_that_knows(found: Found) -> bool:
-        return found.opening is not None and found.opening.quiet >= PROVEN
-
-    yield Line("A shuffled: share of runs that opened the gate", "<=", 0.05, results.shuffled(any_version))
+    claim = "A shuffled: share of runs that opened the gate"
+    yield Line(claim, "<=", 0.05, results.shuffled(lambda each: each.opened is not None))
+    scaled = results.shuffled(lambda each: each.over_scaled is not None)
+    yield Line(f"{claim}, {SCALED}", "told", None, scaled)
     claim = "A shuffled: share of runs that proved to know more than one half"
-    yield Line(claim, "<=", 0.05, results.shuffled(one_that_knows))
+    yield Line(claim, "<=", 0.05, results.shuffled(lambda each: each.over_half))

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from learning.planted.course import Course
-from learning.planted.guards import PATIENCE, SPOILT_DAY
+from learning.planted.guards import PATIENCE, SPOILT_DAY, Opening
 from learning.planted.trials import GOAL, LEARNER, LONGER, Found
 from learning.planted.world import World
 from learning.student import student_reach
@@ -178,13 +178,11 @@ class Results:
     def _whole(self) -> list[Found]:
         return [each for each in self.audits() if each.job.trial in ("cold", "warm")]
 
-    def opened(self, trial: str) -> Figure:
-        """Median day on which the gate opened; 0 where the history was enough."""
-        return median(
-            NEVER if each.opening.opened is None else max(0.0, each.opening.opened)
-            for each in self.of(trial, "A")
-            if each.opening
-        )
+    def opened(self, trial: str, *, scaled: bool = False) -> Figure:
+        """Median day on which the gate opened, or would have against scaled equal weights; 0 within the history."""
+        openings = [each.opening for each in self.of(trial, "A") if each.opening]
+        days = [each.over_scaled if scaled else each.opened for each in openings]
+        return median(NEVER if day is None else max(0.0, day) for day in days)
 
     def refused(self) -> Figure:
         """Share of the spoilt drafts that the night's judges refused."""
@@ -193,12 +191,14 @@ class Results:
             return Figure(None, 0)
         return Figure(sum(each.refused for each in tried) / sum(each.offered for each in tried), len(tried))
 
-    def caught(self, trial: str) -> Figure:
-        """Median days until the live guard removed the spoilt version."""
+    def caught(self, trial: str, *, scaled: bool = False) -> Figure:
+        """Median days until the live guard removed the spoilt version, or would have against scaled equal weights."""
         long_enough = [each for each in self.of(trial, "A") if each.job.days > SPOILT_DAY + PATIENCE]
-        return median(NEVER if each.caught is None else float(each.caught) for each in long_enough)
+        found = [each.caught for each in long_enough if each.caught]
+        days = [each.by_scaled if scaled else each.by_guard for each in found]
+        return median(NEVER if day is None else float(day) for day in days)
 
-    def shuffled(self, promoted: Callable[[Found], bool]) -> Figure:
+    def shuffled(self, promoted: Callable[[Opening], bool]) -> Figure:
         """Share of the runs on permuted outcomes in which something was promoted."""
-        runs = self.of("shuffled", "A")
+        runs = [each.opening for each in self.of("shuffled", "A") if each.opening]
         return Figure(sum(map(promoted, runs)) / len(runs), len(runs)) if runs else Figure(None, 0)

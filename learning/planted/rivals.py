@@ -182,6 +182,20 @@ class Oracle(Equal):
         self.weights = self.yardsticks(self.world.regime(today)).oracle_weights
 
 
+class ScaledEqual(Equal):
+    """Equal weights, as loud as fits all outcomes so far best: it ranks as equal weights do, and is not too sure."""
+
+    def __init__(self, heads: int) -> None:
+        super().__init__(heads)
+        self.margins: list[FloatArray] = []
+        self.scale = np.ones(1)
+
+    def learn(self, evidence: FloatArray, truth: FloatArray) -> None:
+        self.margins.append(EQUAL_BETA * evidence.sum(axis=1) * truth)
+        self.scale = logistic_fit(np.concatenate(self.margins)[:, None], Logistic.RIDGE, self.scale)
+        self.weights = np.full(len(self.weights), EQUAL_BETA * float(self.scale[0]))
+
+
 LOGISTIC_NIGHTS = 14
 
 
@@ -190,6 +204,7 @@ def rivals(world: World, yardsticks: Callable[[int], Yardstick]) -> dict[str, Le
     heads = len(world.order)
     return {
         "equal weights": Equal(heads),
+        "equal weights, scaled": ScaledEqual(heads),
         "naive hit rates": HitRates(heads),
         "Hedge": Hedge(heads),
         "fixed share": Hedge(heads, flow=0.02),

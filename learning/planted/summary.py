@@ -91,22 +91,31 @@ def written(figure: Figure, form: str = ".3f") -> str:
     return f"{value} [{low}, {high}]"
 
 
-MET = {True: "met", False: "NOT MET", None: "not measured"}
+def verdict(line: Line) -> str:
+    if line.met is None:
+        return "" if line.bound is None and line.figure.seeds else "not measured"
+    return "met" if line.met else "NOT MET"
+
+
+def must(line: Line) -> str:
+    if line.bound is None:
+        return ""
+    return f"{line.bound:g} inside" if line.relation == "interval holds" else f"{line.relation} {line.bound:g}"
 
 
 def precision(line: Line) -> str:
     """As many digits as the bound has, and one more."""
-    places = 0 if line.bound == 0 else max(0, -math.floor(math.log10(line.bound)))
-    return f".{places + 2 if line.bound < 1 else 1}f"
+    if not line.bound:
+        return ".1f"
+    return f".{2 - math.floor(math.log10(line.bound)) if line.bound < 1 else 1}f"
 
 
 def table(results: Results) -> Iterator[str]:
     """Lines for a terminal: what must hold first, then every learner in every world."""
     rows = [["claim", "must", "found", "", "seeds", "beside"]]
     for line in lines(results):
-        must = "0.5 inside" if line.relation == "interval holds" else f"{line.relation} {line.bound:g}"
         found = written(line.figure, precision(line))
-        rows.append([line.claim, must, found, MET[line.met], str(line.figure.seeds), line.beside])
+        rows.append([line.claim, must(line), found, verdict(line), str(line.figure.seeds), line.beside])
     yield from aligned(rows)
     for kind, trials in worlds(results).items():
         yield ""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from learning.planted.audit import Audit, Watched
 from learning.planted.course import Course, Market, run, run_on_accepted
-from learning.planted.guards import Offers, Opening, days_until_caught, offers, opening
+from learning.planted.guards import Caught, Offers, Opening, days_until_caught, offers, opening
 from learning.planted.rivals import Learner, rivals
 from learning.planted.world import World
 from learning.procedure import Procedure
@@ -40,7 +40,7 @@ class Found:
     audit: Audit | None = None
     opening: Opening | None = None
     offers: Offers | None = None
-    caught: int | None = None
+    caught: Caught | None = None
 
 
 def _cold(job: Job) -> Found:
