@@ -41,6 +41,11 @@ class Config:
     twin_difference_r: float = 0.05
     twin_agreement: float = 0.95
 
+    # Structure: what a calibration needs before it may go live.
+    calibration_events: float = 1000.0
+    shadow_days: int = 14
+    embargo_days: int = 1
+
     @property
     def digest(self) -> str:
         """sha256 of every value; a dataclass prints its floats exactly."""

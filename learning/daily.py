@@ -8,17 +8,22 @@ from learning.config import Config
 from learning.events import Events
 from learning.lessons import Lesson, Memory, VersionDraft
 from learning.nightly import Draft, Night, run_night
+from learning.promotion import Twins
 from signals.consensus import Calibration
 
 
-def teach_night(job: DueJob, memory: Memory, events: Events, config: Config) -> Lesson:
-    """The lesson of one night from all outcomes that the ledger knew by its cut-off, void ones left out."""
+def teach_night(job: DueJob, memory: Memory, events: Events, config: Config, *, twins: Twins | None = None) -> Lesson:
+    """The lesson of one night from all outcomes that the ledger knew by its cut-off, void ones left out.
+
+    `twins` compares the signals of the last days with their shadows; None where there is none.
+    """
     night = run_night(
         memory.procedure,
         events,
         today=job.cut_off_ms // DAY_MS,
         config=config,
         threshold_r=memory.thresholds.quality_r,
+        twins=twins,
         calibration=memory.calibration,
     )
     drafts = tuple(_weight_draft(job, draft) for draft in night.drafts)

@@ -9,6 +9,7 @@ from learning.events import Events, join
 from learning.labels import Label, events_of
 from learning.lessons import HEAD_NAMES, Lesson, Memory, ScanFigure, VersionDraft, born_version
 from learning.stated import Stated, stated_of
+from learning.twins import WalkedTwins
 from learning.walk import Walk
 from learning.weekly import teach_week
 from signals.consensus import Calibration, Weights
@@ -29,6 +30,7 @@ class School:
     )  # all that was told, void ones left out
     told: dict[DueJob, list[Label]] = field(default_factory=dict)  # what was new to the ledger at each job
     leans: Stated = field(default_factory=lambda: stated_of([], {}))  # as the weights of their decision stated them
+    twins: WalkedTwins = field(default_factory=WalkedTwins)
     _began_ms: int | None = None
     _version: Version = field(default_factory=born_version)
     _memory: Memory | None = None
@@ -58,7 +60,8 @@ class School:
         self.events = join([self.events, events_of(new, len(HEAD_NAMES))])
         self.leans = Stated.concatenate([self.leans, stated_of(new, self._weights)])
         if job.job == DAILY:
-            lesson = teach_night(job, self.memory, self.events, self.config)
+            twins = self.twins.compared(walk, job.cut_off_ms, self.config)
+            lesson = teach_night(job, self.memory, self.events, self.config, twins=twins)
         else:
             lesson = teach_week(job, self.memory, scan_figures(walk, job.cut_off_ms), self.leans, self.config)
         self.lessons.append(lesson)

@@ -18,6 +18,7 @@ from learning.metrics import store_rejection_metrics
 from learning.models import LearningEvent
 from learning.procedure import Procedure
 from learning.proposals import propose
+from learning.signal_twins import twins_at
 from learning.versions import (
     VersionError,
     calibration_content,
@@ -69,7 +70,7 @@ def _learn(job: DueJob) -> Mapping[str, Any]:
     memory = memory_at(job)
     if job.job == DAILY:
         events = outcomes.known_by(at, timeframe=scan_timeframe().name)
-        lesson = teach_night(job, memory, events, CONFIG)
+        lesson = teach_night(job, memory, events, CONFIG, twins=twins_at(at, CONFIG))
         store_rejection_metrics(until=at)
     else:
         leans = outcomes.stated_by(at, timeframe=scan_timeframe().name)

@@ -18,9 +18,6 @@ from signals.consensus import Calibration
 ACCEPT_RATE = 0.015
 MOST_WANTED = 0.05
 LEAST_SCANS = 1000  # 1.5 % of fewer is a quantile of a dozen rows
-CALIBRATION_EVENTS = 1000.0
-EMBARGO_DAYS = 1
-SHADOW_DAYS = 14
 IDENTITY = Calibration()
 
 
@@ -112,17 +109,19 @@ def draft_calibration(
     """Fit on everything; judge by walking forward: each day by a fit on decisions whose time limit (`limit_days`) and a
     day of embargo lie before it, against the calibration in force, on the days `since_day` that it is. Accepted after
     14 such days with an e-process of at least 20 (learning.md 3.4)."""
-    found = _fit(scores, np.full(len(scores.margin), True))
+    found = _fit(scores, np.full(len(scores.margin), True), config)
     effective = float(scores.weight.sum())
     figures: dict[str, Figure] = {"effective_events": effective, "events": len(scores.margin)}
     if found is None or found.slope <= 0:
-        reason = f"{effective:.0f} effective events, {CALIBRATION_EVENTS:.0f} needed: probabilities stay as they are"
+        reason = (
+            f"{effective:.0f} effective events, {config.calibration_events:.0f} needed: probabilities stay as they are"
+        )
         if found is not None:
             figures |= {"slope": found.slope, "slope_error": found.slope_error, "intercept": found.intercept}
             reason = f"a slope of {found.slope:.2f} would turn the pool around, which only the weights may do"
         return CalibrationDraft("rejected", in_force.slope, in_force.intercept, reason, figures)
     bets, gain = _walked(scores, _Trial(limit_days, in_force, since_day), config)
-    enough = bets.days >= SHADOW_DAYS and bets.value >= config.betting_threshold
+    enough = bets.days >= config.shadow_days and bets.value >= config.betting_threshold
     figures.update(
         {
             "slope": found.slope,
@@ -136,13 +135,13 @@ def draft_calibration(
         }
     )
     reason = f"slope {found.slope:.2f}, intercept {found.intercept:+.2f}; out of sample over {bets.days} days E = "
-    reason += f"{bets.value:.2f}; {config.betting_threshold:g} and {SHADOW_DAYS} days are needed"
+    reason += f"{bets.value:.2f}; {config.betting_threshold:g} and {config.shadow_days} days are needed"
     return CalibrationDraft("active" if enough else "challenger", found.slope, found.intercept, reason, figures)
 
 
-def _fit(scores: Scores, rows: BoolArray) -> CalibrationFit | None:
+def _fit(scores: Scores, rows: BoolArray, config: Config) -> CalibrationFit | None:
     """The calibration of these rows; None with fewer than 1,000 effective events."""
-    if float(scores.weight[rows].sum()) < CALIBRATION_EVENTS:
+    if float(scores.weight[rows].sum()) < config.calibration_events:
         return None
     return calibrate(scores.margin[rows], scores.won[rows], scores.weight[rows])
 
@@ -162,7 +161,8 @@ def _walked(scores: Scores, trial: _Trial, config: Config) -> tuple[Bets, float 
     days = np.unique(scores.decided_day)
     for day in days[days >= (days[0] if trial.since_day is None else trial.since_day)].tolist():
         # A decision of day d ends by d + 1 + limit; it must be over a day before the first test decision.
-        found = _fit(scores, scores.decided_day + 1 + math.ceil(trial.limit_days) + EMBARGO_DAYS <= day)
+        over = scores.decided_day + 1 + math.ceil(trial.limit_days) + config.embargo_days <= day
+        found = _fit(scores, over, config)
         if found is None:
             continue
         rows = scores.decided_day == day

@@ -36,7 +36,7 @@ PURE = (
     *("learning.nightly", "learning.procedure", "learning.promotion", "learning.school", "learning.state"),
     *("learning.step", "learning.structure", "learning.walk", "learning.weekly", "learning.spells", "learning.views"),
     *("learning.head_looks", "learning.head_measures", "learning.head_report"),
-    *("learning.gate_days", "learning.proposals", "learning.stated", "learning.student"),
+    *("learning.gate_days", "learning.proposals", "learning.stated", "learning.student", "learning.twins"),
     *("learning.planted", "learning.planted.*"),
 )
 # What the pure core may import beside itself: arithmetic and plain data, nothing that knows the time, the machine or
