@@ -151,10 +151,7 @@ def test_the_night_after_scores_with_the_calibration_that_will_decide(lived: lis
 
     assert last.calibration == live(IN_FORCE).calibration
     assert all(night.calibration.is_identity for night in school.memory.procedure.live[:-1])
-    assert (
-        last.deciding.tobytes()
-        == np.concatenate([live(IN_FORCE).deciding.bias, live(IN_FORCE).deciding.beta]).tobytes()
-    )
+    assert last.deciding.tobytes() == theta_of(live(IN_FORCE).deciding).tobytes()
 
 
 def test_the_chains_hold_and_the_weeks_tell_what_they_found(lived: list[DueJob]) -> None:

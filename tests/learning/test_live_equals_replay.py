@@ -8,8 +8,10 @@ import pytest
 from django.db.models import Q
 
 from alphapulse_site.clock import advance_market_clock
+from alphapulse_site.models import JobRun
 from ingestion.models import BackfillRun, CandleGap, CandleRevision, MarketFeed, Symbol
 from ingestion.timeframes import TIMEFRAMES
+from learning.calendar import DAILY, DueJob
 from learning.certify import Certificate, certify
 from learning.models import ActiveLearningState, LearningEvent, LearningState, RejectionLearningMetrics
 from learning.replay import Replayed, digest_of, replay
@@ -72,6 +74,16 @@ def test_live_learned_the_versions_that_a_replay_learns(lived: Lived) -> None:
     assert [row.content["beta"] for row in stored][: len(drafts)] == [draft.beta.tolist() for draft in drafts]
     assert [row.content["bias"] for row in stored][: len(drafts)] == [draft.bias.tolist() for draft in drafts]
     assert {"2021-06-15", "2021-06-16", "2021-06-17"} == set(told)
+
+
+def test_the_lived_night_says_what_the_replayed_one_says(lived: Lived) -> None:
+    school, _ = replayed(lived)
+    run = JobRun.objects.get(job=DAILY, period="2021-06-17")
+
+    told = next(lesson.report for lesson in school.lessons if lesson.job == DueJob(to_ms(run.market_at), DAILY))
+
+    assert run.report == told
+    assert " twins differ by +0.000 R, agree in 100.0 %" in told["verdicts"]["twins"]["reason"]
 
 
 def test_certify_finds_no_difference(lived: Lived) -> None:
