@@ -11,7 +11,7 @@ from alphapulse_site.clock import advance_market_clock
 from alphapulse_site.models import JobRun
 from ingestion.models import BackfillRun, CandleGap, CandleRevision, MarketFeed, Symbol
 from ingestion.timeframes import TIMEFRAMES
-from learning.calendar import DAILY, DueJob
+from learning.calendar import DAILY
 from learning.certify import Certificate, certify
 from learning.models import ActiveLearningState, LearningEvent, LearningState, RejectionLearningMetrics
 from learning.replay import Replayed, digest_of, replay
@@ -80,7 +80,7 @@ def test_the_lived_night_says_what_the_replayed_one_says(lived: Lived) -> None:
     school, _ = replayed(lived)
     run = JobRun.objects.get(job=DAILY, period="2021-06-17")
 
-    told = next(lesson.report for lesson in school.lessons if lesson.job == DueJob(to_ms(run.market_at), DAILY))
+    told = next(lesson.report for lesson in school.lessons if (lesson.job.job, lesson.job.period) == (DAILY, run.period))
 
     assert run.report == told
     assert " twins differ by +0.000 R, agree in 100.0 %" in told["verdicts"]["twins"]["reason"]
