@@ -9,6 +9,7 @@ import numpy as np
 from learning.betting import Bets
 from learning.candidates import names
 from learning.config import CODE_VERSION, Config
+from learning.effect import effect_on_unseen
 from learning.events import Events, collect
 from learning.layers import Lesson, learn, loss_in_force, mean_claim, mean_loss, step_toward
 from learning.mixture import Certificate, ordered_sum
@@ -234,7 +235,10 @@ def _draft(context: _Context, weights: Weights, status: Status, reason: str, cre
         },
         certificate=certificate_of(context.lesson.state.certificate, context.config),
         metrics_before=_metrics(context.scored, "live"),
-        metrics_after=_metrics(context.scored, "champion" if weights is context.lesson.champion else "learner"),
+        metrics_after={
+            **_metrics(context.scored, "champion" if weights is context.lesson.champion else "learner"),
+            "effect": effect_on_unseen(context.scored.scores),
+        },
         explanation=_explained(context, weights),
     )
 

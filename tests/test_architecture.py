@@ -31,7 +31,7 @@ PURE = (
     *("signals.first_touch", "signals.scan", "signals.window", "signals.portfolio", "signals.version"),
     *("signals.explanation", "signals.segments", "signals.frame", "signals.derivatives", "signals.alt_season"),
     *("learning.betting", "learning.calendar", "learning.calibration", "learning.candidates", "learning.config"),
-    *("learning.daily", "learning.evaluation", "learning.events", "learning.follow", "learning.labels"),
+    *("learning.daily", "learning.effect", "learning.evaluation", "learning.events", "learning.follow", "learning.labels"),
     *("learning.layers", "learning.learner", "learning.lessons", "learning.logistic", "learning.mixture"),
     *("learning.nightly", "learning.procedure", "learning.promotion", "learning.school", "learning.state"),
     *("learning.step", "learning.structure", "learning.walk", "learning.weekly", "learning.spells", "learning.views"),
