@@ -30,8 +30,14 @@ class Config:
     sharpness_limit: float = 6.0
     # Opening gate and live guard.
     betting_clip: float = 0.03
+    betting_trial_nights: int = 7  # nights that the learner must lead before one bets that it knows something
     betting_threshold: float = 20.0
     opening_days: int = 5
+    # Drift: a cumulative sum of standard deviations above the nights before.
+    drift_reference_nights: int = 28
+    drift_least_nights: int = 14
+    drift_allowance: float = 0.25
+    drift_limit: float = 4.0
     # Nightly veto.
     veto_days_min: int = 7
     veto_days_max: int = 14

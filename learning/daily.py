@@ -57,6 +57,7 @@ def _night_report(night: Night, outcomes: int) -> dict[str, Any]:
         "learned_tonight": night.draft.evidence["tonight"],
         "opened": night.opened,
         "rolled_back": night.rolled_back,
+        "drift": night.drift.as_json() if night.drift else None,
         "conflicts": [key.decode() for key in night.conflicts.key.tolist()],
         "verdicts": {verdict.name: {"passed": verdict.passed, "reason": verdict.reason} for verdict in night.verdicts},
     }

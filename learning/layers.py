@@ -9,7 +9,7 @@ from learning.candidates import Refit, equal_index, refit, zero_index
 from learning.config import Config
 from learning.events import Events, digest
 from learning.logistic import INTERCEPTS, claimed_losses, event_losses
-from learning.mixture import Charge, certify, charged, mix, ordered_sum
+from learning.mixture import Charge, certify, charged, mix
 from learning.state import LearnerState, Remembered, chained, weights_of
 from learning.step import capped_step
 from signals.consensus import Weights
@@ -121,15 +121,16 @@ def mean_claim(theta: FloatArray, events: Events) -> float:
     return float((events.uniqueness * claims).sum()) / float(events.uniqueness.sum())
 
 
-def loss_in_force(state: LearnerState, tonight: Events) -> tuple[float, float]:
-    """Mean log-loss on tonight's events of the learner's own weights and of the champion, each as of the decision."""
-    own, champion = [], []
+def losses_in_force(state: LearnerState, tonight: Events, config: Config) -> tuple[float, float, float]:
+    """Mean log-loss on tonight's events of the learner's own weights, of the champion, which is EQUAL, and of the base
+    rates alone, which is ZERO; each as of the decision."""
+    found = np.zeros(3)
     for part, then in _by_memory(state, tonight):
+        equal, zero = then.candidates[equal_index(config)], then.candidates[zero_index(config)]
         share = float(part.uniqueness.sum())
-        own.append(share * mean_loss(then.theta, part))
-        champion.append(share * mean_loss(then.candidates[-2], part))
-    total = float(tonight.uniqueness.sum())
-    return ordered_sum(np.array(own)) / total, ordered_sum(np.array(champion)) / total
+        found += share * np.array([mean_loss(theta, part) for theta in (then.theta, equal, zero)])
+    own, champion, base_rate = (found / float(tonight.uniqueness.sum())).tolist()
+    return own, champion, base_rate
 
 
 def _by_memory(state: LearnerState, tonight: Events) -> list[tuple[Events, Remembered]]:

@@ -9,13 +9,16 @@ import numpy as np
 from learning.betting import Bets
 from learning.candidates import names
 from learning.config import CODE_VERSION, Config
+from learning.drift import Drift, find_drift
 from learning.effect import effect_on_unseen
 from learning.events import Events, collect
-from learning.layers import Lesson, learn, loss_in_force, mean_claim, mean_loss, step_toward
+from learning.layers import Lesson, learn, losses_in_force, mean_claim, mean_loss, step_toward
+from learning.logistic import INTERCEPTS
 from learning.mixture import Certificate, ordered_sum
-from learning.procedure import SCORES_KEPT, InForce, Procedure, Score
+from learning.procedure import SCORES_KEPT, InForce, Phase, Procedure, Score
 from learning.promotion import Twins, Verdict, judge_guard, judge_night, judge_opening
-from learning.state import theta_of
+from learning.state import theta_of, weights_of
+from learning.step import bounded
 from signals.consensus import Calibration, Weights, calibrated
 
 Status = Literal["challenger", "active", "rejected"]
@@ -41,8 +44,9 @@ class Draft:
 class Night:
     """What a night leaves behind. `drafts` in the order to store them, at most one of them active.
 
-    `opened`: the gate opened tonight; `rolled_back`: the live guard put equal weights back tonight. `conflicts`: events
-    whose key came with two contents; none of their rows was learned from and the caller must raise the alarm.
+    `opened`: the gate opened tonight; `rolled_back`: the live guard put equal weights back tonight; `drift`: what is in
+    force costs more than it used to. `conflicts`: events whose key came with two contents; none of their rows was
+    learned from and the caller must raise the alarm.
     """
 
     procedure: Procedure
@@ -50,6 +54,7 @@ class Night:
     verdicts: tuple[Verdict, ...]
     opened: bool
     rolled_back: bool
+    drift: Drift | None
     repeated: int
     conflicts: Events
 
@@ -96,7 +101,7 @@ def run_night(
             deciding, ruling, known, effective_events=effective, threshold_r=threshold_r, twins=twins, config=config
         )
     context = _Context(procedure, scored, lesson, known, tonight, config)
-    drafts = _decided(context, turn, drafted, verdicts)
+    drafts = (*_early_challenger(context, turn.drift), *_decided(context, turn, drafted, verdicts))
     in_force = next((draft.weights for draft in drafts if draft.status == "active"), procedure.weights)
     tonight_on = InForce(today, theta_of(in_force), IDENTITY if turn.rolled_back else calibration)
     live = (*procedure.live, tonight_on)[-config.remembered_nights :]
@@ -106,6 +111,7 @@ def run_night(
         verdicts=verdicts,
         opened=turn.opened,
         rolled_back=turn.rolled_back,
+        drift=turn.drift,
         repeated=collected.repeated,
         conflicts=collected.conflicts,
     )
@@ -125,42 +131,59 @@ class _Context:
 
 @dataclass(frozen=True)
 class _Turn:
-    """Where the procedure goes from here: its phase after opening gate or live guard, and that verdict."""
+    """Where the procedure goes from here: its phase after opening gate or live guard, that verdict, and drift."""
 
     following: Procedure
     gate: Verdict
     opened: bool
     rolled_back: bool
+    drift: Drift | None
 
 
 def _turned(scored: Procedure, lesson: Lesson, config: Config) -> _Turn:
     """Shadow becomes live when the gate opens, live becomes shadow when the guard falls; either starts both anew."""
-    if scored.phase == "shadow":
-        gate = judge_opening(scored.opening, config)
-        opened, rolled_back = gate.passed, False
-    else:
+    if scored.is_guarded:
         gate = judge_guard(scored.guard, config)
         opened, rolled_back = False, not gate.passed
+    else:
+        gate = judge_opening(scored.opening, scored.knowing, config)
+        opened, rolled_back = gate.passed, False
     following = replace(scored, learner=lesson.state)
+    drift = find_drift(scored.scores, since=scored.watched_since, config=config) if lesson.charge else None
+    if drift or opened or rolled_back:  # what comes is compared with what comes before it from here on
+        following = replace(following, watched_since=lesson.state.day)
     if opened or rolled_back:
-        following = replace(following, phase="live" if opened else "shadow", opening=Bets(), guard=Bets())
-    return _Turn(following, gate, opened, rolled_back)
+        phase: Phase = "live" if opened else "shadow"
+        following = replace(following, phase=phase, opening=Bets(), knowing=Bets(), guard=Bets(), pinned=False)
+    return _Turn(following, gate, opened, rolled_back, drift)
 
 
 def _scored(procedure: Procedure, tonight: Events, today: int, config: Config) -> Procedure:
     """The procedure with tonight's outcomes scored, each under what was in force when it was decided, and bet on."""
     if len(tonight) == 0:
         return procedure
-    own, champion = loss_in_force(procedure.learner, tonight)
+    own, champion, base_rate = losses_in_force(procedure.learner, tonight, config)
     live, claimed = _live_losses(procedure, tonight)
-    score = Score(today, len(tonight), live, champion, own, claimed)
-    in_shadow = procedure.phase == "shadow"
-    return replace(
-        procedure,
-        opening=procedure.opening.after(champion - own, config) if in_shadow else procedure.opening,
-        guard=procedure.guard if in_shadow else procedure.guard.after(live - champion, config),
-        scores=(*procedure.scores, score)[-SCORES_KEPT:],
-    )
+    score = Score(today, len(tonight), live, champion, own, claimed, base_rate)
+    scored = replace(procedure, scores=(*procedure.scores, score)[-SCORES_KEPT:])
+    if procedure.is_guarded:
+        scored = replace(scored, guard=procedure.guard.after(live - champion, config))
+    if procedure.phase == "live":
+        return scored
+    scored = replace(scored, opening=procedure.opening.after(champion - own, config))
+    if _leads_base_rate(procedure, config):
+        scored = replace(scored, knowing=procedure.knowing.after(base_rate - own, config))
+    return scored
+
+
+def _leads_base_rate(procedure: Procedure, config: Config) -> bool:
+    """Whether the nights before this one say that the learner knows more than the base rates.
+
+    Who bets on those nights only, by what was known before them, keeps the e-process valid and is not ruined by the
+    first days, in which over-confident weights are still being unlearned.
+    """
+    recent = [score for score in procedure.scores[-config.betting_trial_nights :] if score.base_rate is not None]
+    return bool(recent) and sum(score.base_rate - score.learner for score in recent if score.base_rate is not None) > 0
 
 
 def _live_losses(procedure: Procedure, tonight: Events) -> tuple[float, float]:
@@ -194,6 +217,19 @@ def _decided(context: _Context, turn: _Turn, drafted: Weights, verdicts: tuple[V
     if refusals:
         return (_draft(context, drafted, "rejected", f"vetoed: {_words(refusals)}", "nightly"),)
     return (_draft(context, drafted, "active", "no guard objected", "nightly"),)
+
+
+def _early_challenger(context: _Context, drift: Drift | None) -> tuple[Draft, ...]:
+    """After an alarm, the candidate that forgets fastest, for a person to put in force; it changes nothing itself."""
+    if drift is None:
+        return ()
+    config, heads = context.config, context.before.heads
+    fastest = min(range(len(config.half_lives)), key=config.half_lives.__getitem__)
+    theta = context.lesson.state.candidates[fastest].copy()
+    beta = theta[INTERCEPTS:]
+    theta[INTERCEPTS:] = bounded(beta, beta, np.ones(len(heads), np.bool_), config)
+    reason = f"{drift.words}; this is the fit with a half-life of {config.half_lives[fastest]:g} days"
+    return (_draft(context, weights_of(heads, theta), "challenger", reason, "drift"),)
 
 
 def _in_shadow(context: _Context, gate: Verdict, drafted: Weights, refusals: tuple[Verdict, ...]) -> tuple[Draft, ...]:
@@ -235,10 +271,7 @@ def _draft(context: _Context, weights: Weights, status: Status, reason: str, cre
         },
         certificate=certificate_of(context.lesson.state.certificate, context.config),
         metrics_before=_metrics(context.scored, "live"),
-        metrics_after={
-            **_metrics(context.scored, "champion" if weights is context.lesson.champion else "learner"),
-            "effect": effect_on_unseen(context.scored.scores),
-        },
+        metrics_after=_metrics_after(context, weights, created_by),
         explanation=_explained(context, weights),
     )
 
@@ -254,6 +287,13 @@ def certificate_of(certificate: Certificate, config: Config) -> dict[str, Any]:
         "gap": certificate.gap,
         "drift": certificate.drift,
     }
+
+
+def _metrics_after(context: _Context, weights: Weights, created_by: str) -> dict[str, Any]:
+    if created_by == "drift":  # no path of its own has been scored
+        return {"path": None}
+    path = "champion" if weights is context.lesson.champion else "learner"
+    return {**_metrics(context.scored, path), "effect": effect_on_unseen(context.scored.scores)}
 
 
 def _metrics(procedure: Procedure, path: str) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The procedure: all that one night hands to the next, exact to the bit, and what a person may do to it. Pure."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from hashlib import sha256
 from typing import Any, Literal
 
@@ -15,7 +15,7 @@ from signals.consensus import BIRTH_BIAS, Calibration, Weights
 
 Phase = Literal["shadow", "live"]
 SCORES_KEPT = 60
-FORMAT = 2  # 1 knew no calibration: there is none in what it kept
+FORMAT = 2  # 1 knew no calibration, no bets on knowing and no watch for drift: there is none in what it kept
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class InForce:
 class Score:
     """A night's mean log-loss over the scans that matured then, each under the state in force when it was decided.
 
-    `claimed` is what the live probabilities would have cost had they come true as often as they say; None before it was
-    kept.
+    `claimed` is what the live probabilities would have cost had they come true as often as they say, `base_rate` what
+    the base rates of the two sides alone cost; None before they were kept.
     """
 
     day: int
@@ -47,20 +47,27 @@ class Score:
     champion: float
     learner: float
     claimed: float | None = None
+    base_rate: float | None = None
 
 
 @dataclass(frozen=True)
 class Procedure:
     """Learner, guards and what is in force. In the phase `shadow` equal betas are live and the learner only proves
-    itself; `champion` in a score means equal betas with the base rates learned by then."""
+    itself; `champion` in a score means equal betas with the base rates learned by then.
+
+    `opening` bets that the learner beats equal weights, `knowing` that it beats the base rates, `guard` that what is
+    live is worse than equal weights. Drift is looked for in the nights after `watched_since`.
+    """
 
     learner: LearnerState
     phase: Phase
     live: tuple[InForce, ...]
     opening: Bets
+    knowing: Bets
     guard: Bets
     scores: tuple[Score, ...]
     pinned: bool
+    watched_since: int = BEFORE_HISTORY
 
     @classmethod
     def at_birth(
@@ -70,7 +77,7 @@ class Procedure:
         intercepts = np.full(2, BIRTH_BIAS) if bias is None else bias
         learner = LearnerState.at_birth(heads, intercepts, config)
         first = InForce(BEFORE_HISTORY, theta_of(learner.weights))
-        return cls(learner, phase, (first,), Bets(), Bets(), (), pinned=False)
+        return cls(learner, phase, (first,), Bets(), Bets(), Bets(), (), pinned=False)
 
     @property
     def heads(self) -> tuple[str, ...]:
@@ -80,6 +87,11 @@ class Procedure:
     def weights(self) -> Weights:
         """The weights in force."""
         return weights_of(self.heads, self.live[-1].theta)
+
+    @property
+    def is_guarded(self) -> bool:
+        """Whether what is in force must not be worse than equal weights: it was learned, or chosen by hand."""
+        return self.phase == "live" or self.pinned
 
     def in_force(self, decided_day: int) -> InForce:
         """What ruled a decision of that day; the oldest one kept if it is older still."""
@@ -111,7 +123,8 @@ class Procedure:
             raise ValueError(
                 f"a version of the heads {weights.heads} cannot rule {self.heads}; choose one made for them"
             )
-        return replace(self, live=(*self.live[:-1], replace(self.live[-1], theta=theta_of(weights))))
+        live = (*self.live[:-1], replace(self.live[-1], theta=theta_of(weights)))
+        return replace(self, live=live, watched_since=self.learner.day)
 
     def recalibrated(self, calibration: Calibration) -> "Procedure":
         """This calibration in force since the last night: a person may have put another one there by day."""
@@ -129,9 +142,11 @@ class Procedure:
                 for night in self.live
             ],
             "opening": [list(self.opening.log_capital), self.opening.days],
+            "knowing": [list(self.knowing.log_capital), self.knowing.days],
             "guard": [list(self.guard.log_capital), self.guard.days],
-            "scores": [[s.day, s.scans, s.live, s.champion, s.learner, s.claimed] for s in self.scores],
+            "scores": [list(astuple(score)) for score in self.scores],
             "pinned": self.pinned,
+            "watched_since": self.watched_since,
         }
         return canonical(document)
 
@@ -143,9 +158,11 @@ class Procedure:
             phase=document["phase"],
             live=tuple(InForce(day, np.array(theta), Calibration(*rest)) for day, theta, *rest in document["live"]),
             opening=_bets(document["opening"]),
+            knowing=_bets(document["knowing"]) if "knowing" in document else Bets(),
             guard=_bets(document["guard"]),
             scores=tuple(Score(*row) for row in document["scores"]),
             pinned=document["pinned"],
+            watched_since=document.get("watched_since", BEFORE_HISTORY),
         )
 
     @property

@@ -52,18 +52,25 @@ def compare_twins(signal_r: FloatArray, shadow_r: FloatArray) -> Twins | None:
     return Twins(len(signal_r), float((signal_r - shadow_r).sum()) / len(signal_r), agreement)
 
 
-def judge_opening(bets: Bets, config: Config) -> Verdict:
-    """First opening: has the learner beaten equal weights out of sample?"""
-    figures: dict[str, Figure] = {"e_value": bets.value, "days": bets.days, "needed": config.betting_threshold}
+def judge_opening(bets: Bets, knowing: Bets, config: Config) -> Verdict:
+    """First opening: has the learner beaten equal weights out of sample, and does it know more than the base rates?
+
+    The second question keeps a learner out that beats over-confident equal weights by going quiet.
+    """
+    needed = config.betting_threshold
+    figures: dict[str, Figure] = {"e_value": bets.value, "days": bets.days, "needed": needed}
+    figures |= {"e_value_base_rate": knowing.value, "days_base_rate": knowing.days}
     if bets.days < config.opening_days:
         reason = (
             f"{bets.days} of at least {config.opening_days} days compared with equal weights (E = {bets.value:.2f})"
         )
         return Verdict("opening", False, reason, figures)
-    passed = bets.value >= config.betting_threshold
-    outcome = "beats equal weights" if passed else "has not yet proven to beat equal weights"
-    reason = f"the learner {outcome}: E = {bets.value:.2f} over {bets.days} days, {config.betting_threshold:g} needed"
-    return Verdict("opening", passed, reason, figures)
+    better, knows = bets.value >= needed, knowing.value >= needed
+    outcome = "beats equal weights" if better else "has not yet proven to beat equal weights"
+    reason = f"the learner {outcome}: E = {bets.value:.2f} over {bets.days} days, {needed:g} needed"
+    more = "and knows more than" if knows else "and has not yet proven to know more than"
+    reason += f"; {more} the base rates: E = {knowing.value:.2f} over {knowing.days} days that were bet on"
+    return Verdict("opening", better and knows, reason, figures)
 
 
 def judge_guard(bets: Bets, config: Config) -> Verdict:

@@ -136,6 +136,8 @@ def store_lesson(lesson: Lesson) -> None:
         kind = "promotion" if draft.takes_effect else "rejection" if draft.status == "rejected" else "job"
         detail = {"state_type": draft.state_type, "version": row.version, "reason": draft.reason}
         ledger.append([LearningEvent(kind=kind, market_at=to_time(lesson.job.cut_off_ms), detail=detail)])
+    if drift := lesson.report.get("drift"):
+        ledger.append([LearningEvent(kind="drift", market_at=to_time(lesson.job.cut_off_ms), detail=drift)])
 
 
 def version_columns(draft: VersionDraft, procedure: bytes | None) -> dict[str, Any]:

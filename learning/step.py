@@ -30,9 +30,9 @@ def capped_step(
     ranks scans as before. Both are first brought inside the bounds, so every point on the way lies inside them.
     """
     cap = step_cap(current, config) * INSIDE
-    here = _part_way(current, _bounded(current, aim, awake, config), awake, cap)
+    here = _part_way(current, bounded(current, aim, awake, config), awake, cap)
     left = cap - length(here - current)
-    return _part_way(here, _bounded(current, target, awake, config), awake, left)
+    return _part_way(here, bounded(current, target, awake, config), awake, left)
 
 
 def _part_way(start: FloatArray, end: FloatArray, awake: BoolArray, cap: float) -> FloatArray:
@@ -44,13 +44,13 @@ def _part_way(start: FloatArray, end: FloatArray, awake: BoolArray, cap: float) 
     return np.where(awake, start + change * (max(cap, 0.0) / wanted * INSIDE), start)
 
 
-def _bounded(current: FloatArray, target: FloatArray, awake: BoolArray, config: Config) -> FloatArray:
+def bounded(current: FloatArray, target: FloatArray, awake: BoolArray, config: Config) -> FloatArray:
     """The target within the bounds: each beta, then the sharpness, for which only awake heads give way."""
     limit = config.beta_limit
-    bounded = np.where(awake, np.clip(target, -limit, limit), current)
-    asleep_length = length(np.where(awake, 0.0, bounded))
-    awake_length = length(np.where(awake, bounded, 0.0))
+    inside = np.where(awake, np.clip(target, -limit, limit), current)
+    asleep_length = length(np.where(awake, 0.0, inside))
+    awake_length = length(np.where(awake, inside, 0.0))
     if asleep_length + awake_length > config.sharpness_limit:
         room = max(config.sharpness_limit - asleep_length, 0.0) * INSIDE
-        bounded = np.where(awake, bounded * (room / awake_length), bounded)
-    return bounded
+        inside = np.where(awake, inside * (room / awake_length), inside)
+    return inside

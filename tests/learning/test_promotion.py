@@ -30,6 +30,7 @@ from signals.consensus import Weights
 from tests.learning.ledgers import HEADS, changed, ledger, number
 
 CONFIG = Config()
+SURE = Bets((9.0,) * len(STAKES), days=9)
 
 
 def weights(*beta: float, bias: float = 0.0) -> Weights:
@@ -80,13 +81,13 @@ def test_the_gate_opens_only_after_five_days_and_enough_evidence() -> None:
     opened = []
     for _ in range(8):
         bets = bets.after(0.03, CONFIG)
-        opened.append(judge_opening(bets, CONFIG).passed)
+        opened.append(judge_opening(bets, SURE, CONFIG).passed)
 
     assert opened == [False] * 6 + [True, True]  # 1.9 ** 7 and company: seven perfect days are worth twenty
     rich_too_early = Bets((9.0,) * len(STAKES), days=4)
-    assert not judge_opening(rich_too_early, CONFIG).passed
-    assert "4 of at least 5 days" in judge_opening(rich_too_early, CONFIG).reason
-    assert not judge_opening(Bets(days=60), CONFIG).passed
+    assert not judge_opening(rich_too_early, SURE, CONFIG).passed
+    assert "4 of at least 5 days" in judge_opening(rich_too_early, SURE, CONFIG).reason
+    assert not judge_opening(Bets(days=60), SURE, CONFIG).passed
 
 
 def test_the_live_guard_falls_when_the_live_path_keeps_losing() -> None:
