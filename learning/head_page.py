@@ -61,12 +61,17 @@ thead th { color: var(--quiet); font-weight: 600; } tr:last-child td, tr:last-ch
 def page(report: HeadReport) -> str:
     """The whole page; every word that comes from data is escaped."""
     names = ", ".join(origin.name for origin in report.origins)
-    title = f"Head report: {names}"
-    body = "".join([_head(report), *(_frame(frame) for frame in report.frames), _reading()])
+    return document(
+        f"Head report: {names}", "".join([_head(report), *(_frame(frame) for frame in report.frames), _reading()])
+    )
+
+
+def document(title: str, body: str, style: str = "") -> str:
+    """A page of our own HTML with its style inside; `style` comes on top of the common one."""
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n{body}</body>\n</html>\n"
+        f"<title>{escape(title)}</title>\n<style>{STYLE}{style}</style>\n</head>\n<body>\n{body}</body>\n</html>\n"
     )
 
 
@@ -105,7 +110,7 @@ def _frame(frame: FrameResult) -> str:
     )
 
 
-def _plot(title: str, caption: str, drawing: str) -> str:
+def plot(title: str, caption: str, drawing: str) -> str:
     """`caption` is our own HTML, the title plain text."""
     return f"<figure><h3>{escape(title)}</h3><figcaption>{caption}</figcaption>{drawing}</figure>\n"
 
@@ -122,39 +127,39 @@ def _shares(frame: FrameResult) -> str:
         long = head.figures.vote_share * (head.figures.long_share or 0.0)
         rows.append((head.name, long, head.figures.vote_share - long))
     key = '<span class="key like">long</span> and <span class="key unlike">short</span> votes'
-    return _plot(title, key, shares(title, rows))
+    return plot(title, key, shares(title, rows))
 
 
 def _hits(frame: FrameResult) -> str:
     title = "Hit rate of its side, net of costs"
     rows = [Whisker(h.name, h.figures.hit_rate, base=h.figures.base_rate) for h in frame.heads]
-    return _plot(title, f"{INTERVAL}; {BASE}", whiskers(title, rows, zero=None, form=".0%"))
+    return plot(title, f"{INTERVAL}; {BASE}", whiskers(title, rows, zero=None, form=".0%"))
 
 
 def _results(frame: FrameResult) -> str:
     title = "Mean net R of its side"
     rows = [_claim(h.name, h.figures.net_r, h.figures.base_r) for h in frame.heads]
-    return _plot(title, f"{INTERVAL}; {JOINT}; {BASE}", whiskers(title, rows))
+    return plot(title, f"{INTERVAL}; {JOINT}; {BASE}", whiskers(title, rows))
 
 
 def _over_base(frame: FrameResult) -> str:
     title = "Mean net R over its base"
     rows = [_claim(h.name, h.figures.excess_r) for h in frame.heads]
-    return _plot(title, f"{INTERVAL}; {JOINT}. Right of zero it picks better bars", whiskers(title, rows))
+    return plot(title, f"{INTERVAL}; {JOINT}. Right of zero it picks better bars", whiskers(title, rows))
 
 
 def _gains(frame: FrameResult) -> str:
     title = "Log-loss gain of its stated probability"
     rows = [_claim(h.name, h.figures.stated.log_loss_gain) for h in frame.heads]
     caption = f"{INTERVAL}; {JOINT}. In nats over the base rate; left of zero what it states is worse than the base"
-    return _plot(title, caption, whiskers(title, rows))
+    return plot(title, caption, whiskers(title, rows))
 
 
 def _owed(frame: FrameResult) -> str:
     title = "What the equal pool owes to it"
     rows = [Whisker(h.name, in_thousandths(h.contribution)) for h in frame.heads]
     caption = f"{INTERVAL}. Log-loss of the pool without the head minus with it, in thousandths of a nat a bar"
-    return _plot(title, caption, whiskers(title, rows, form="+.1f"))
+    return plot(title, caption, whiskers(title, rows, form="+.1f"))
 
 
 def _alike(frame: FrameResult) -> str:
@@ -165,7 +170,7 @@ def _alike(frame: FrameResult) -> str:
         ' <span class="key unlike">unlike</span>; empty beside a head that never voted. '
         + ", ".join(f"{escape(head.letter)} {escape(head.name)}" for head in frame.heads)
     )
-    return _plot(title, caption, heat_map(title, letters, frame.correlation))
+    return plot(title, caption, heat_map(title, letters, frame.correlation))
 
 
 def _claim(name: str, claim: Claim, base: float | None = None) -> Whisker:
@@ -195,16 +200,17 @@ def _tables(frame: FrameResult) -> str:
     parts = []
     for columns in (OUTCOMES, PROBABILITIES):
         rows = [[f"{h.letter} {h.name}", *(cell(h) for _, cell in columns)] for h in frame.heads]
-        parts.append(_table(["head", *(name for name, _ in columns)], rows))
+        parts.append(grid(["head", *(name for name, _ in columns)], rows))
     agreement = [
         [f"{head.letter} {head.name}", *(figure(None if value != value else value, ".0%") for value in row)]
         for head, row in zip(frame.heads, frame.agreement.tolist(), strict=True)
     ]
     title = "same side where both vote"
-    return "".join(parts) + _table([title, *(head.letter for head in frame.heads)], agreement)
+    return "".join(parts) + grid([title, *(head.letter for head in frame.heads)], agreement)
 
 
-def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def grid(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table; the first cell of each row names it."""
     head = "".join(f'<th scope="col">{escape(title)}</th>' for title in titles)
     body = "".join(
         f'<tr><th scope="row">{escape(first)}</th>{"".join(f"<td>{escape(cell)}</td>" for cell in rest)}</tr>\n'

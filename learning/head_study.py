@@ -15,16 +15,21 @@ Recordings = dict[str, dict[str, Candles]]
 
 
 def recordings(paths: Sequence[str], symbols: Sequence[str] | None) -> Recordings:
+    """The recordings of `read_apart`; raises CandleFileError also where two hold the same time of a symbol."""
+    found = read_apart(paths, symbols)
+    _refuse_overlap(found)
+    return found
+
+
+def read_apart(paths: Sequence[str], symbols: Sequence[str] | None) -> Recordings:
     """Candles by symbol of each recording: a directory is one, and so are files given from one directory.
 
-    Raises CandleFileError where files cannot be used, hold nothing, or hold the same time of a symbol twice.
+    Raises CandleFileError where files cannot be used, or hold nothing.
     """
     groups: dict[str, list[str]] = {}
     for path in paths:
         groups.setdefault(str(Path(path) if Path(path).is_dir() else Path(path).parent), []).append(path)
-    found = {name: _loaded(f"{name}: " * (len(groups) > 1), files, symbols) for name, files in groups.items()}
-    _refuse_overlap(found)
-    return found
+    return {name: _loaded(f"{name}: " * (len(groups) > 1), files, symbols) for name, files in groups.items()}
 
 
 def _loaded(which: str, files: Sequence[str], symbols: Sequence[str] | None) -> dict[str, Candles]:
@@ -63,7 +68,7 @@ def study(
     """Measure all heads on all timeframes; each recording is looked at on its own and never joined to another."""
     claims = claims_of(len(HEADS), len(timeframes))
     frames = [_frame(found, timeframe, rules, claims, clock, progress) for timeframe in timeframes]
-    return HeadReport(_origins(found), rules, claims, tuple(frames))
+    return HeadReport(origins(found), rules, claims, tuple(frames))
 
 
 def _frame(
@@ -86,7 +91,8 @@ def _frame(
     return frame_result(together, timeframe, heads, rules, claims=claims, costs_of_time=times)
 
 
-def _origins(found: Mapping[str, Mapping[str, Candles]]) -> tuple[Origin, ...]:
+def origins(found: Mapping[str, Mapping[str, Candles]]) -> tuple[Origin, ...]:
+    """Where the data came from and what it holds, a recording each."""
     return tuple(
         Origin(
             name=name,

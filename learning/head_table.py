@@ -73,7 +73,7 @@ def table(report: HeadReport) -> Iterator[str]:
         yield from (f"{head.name}: {head.verdict.words}" for head in frame.heads)
         for columns in (OUTCOMES, PROBABILITIES):
             yield ""
-            yield from _aligned([["head", *(title for title, _ in columns)], *_rows(frame, columns)])
+            yield from aligned([["head", *(title for title, _ in columns)], *_rows(frame, columns)])
 
 
 def _rows(frame: FrameResult, columns: Sequence[tuple[str, Cell]]) -> Iterator[list[str]]:
@@ -81,7 +81,7 @@ def _rows(frame: FrameResult, columns: Sequence[tuple[str, Cell]]) -> Iterator[l
         yield [head.name, *(cell(head) for _, cell in columns)]
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
     """The first column to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for first, *rest in rows:

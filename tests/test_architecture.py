@@ -39,6 +39,8 @@ PURE = (
     *("learning.head_looks", "learning.head_measures", "learning.head_report"),
     *("learning.gate_days", "learning.proposals", "learning.stated", "learning.student", "learning.twins"),
     *("learning.planted", "learning.planted.*"),
+    *(f"learning.evaluating.{name}" for name in ("course", "gates", "paths", "period", "permuting", "report")),
+    *(f"learning.evaluating.{name}" for name in ("rivals", "scores", "sharpe", "verdict")),
 )
 # What the pure core may import beside itself: arithmetic and plain data, nothing that knows the time, the machine or
 # chance. `datetime` is there for calendar arithmetic; reading its clock is refused below.
@@ -110,7 +112,7 @@ UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK|placeholder|NotImplementedError
 COMMANDS = {
     "alphapulse_site": ("up", "prepare", "heartbeat"),
     "ingestion": ("import_candles", "exchange", "stream", "backfill"),
-    "learning": ("replay", "certify", "bootstrap", "learn", "rollback", "heads", "planted"),
+    "learning": ("replay", "certify", "bootstrap", "learn", "rollback", "heads", "planted", "evaluate"),
     "analytics": ("doctor",),
 }
 
