@@ -8,6 +8,7 @@ import numpy as np
 
 from ingestion.timeframes import BoolArray, FloatArray, IntArray
 from learning.calendar import DAY_MS
+from learning.config import Config
 from learning.evaluating.gates import ALL, GateFigures, gates_of
 from learning.evaluating.paths import Scans, Trades
 from learning.evaluating.period import LIVE, Period
@@ -18,7 +19,6 @@ from learning.evaluating.verdict import Verdict, learning_words, verdict
 from learning.evaluation import BOOTSTRAPS, log_losses
 from learning.head_report import Origin, plain
 from learning.lessons import HEAD_NAMES
-from learning.structure import EMBARGO_DAYS
 from signals.scan import Rules
 
 
@@ -79,12 +79,13 @@ class Evaluation:
     @property
     def method(self) -> str:
         """How every figure came about, in words."""
+        embargo = Config().embargo_days
         return " ".join(
             (
                 "Every scan is scored with the weights in force when it was decided. The learner starts anew with each"
                 " period and learns a scan the night after its time limit, however early it ended; scans whose limit"
                 " lies beyond the last candle are scored nowhere. The static fit has a further"
-                f" {'day' if EMBARGO_DAYS == 1 else f'{EMBARGO_DAYS} days'} of embargo.",
+                f" {'day' if embargo == 1 else f'{embargo} days'} of embargo.",
                 f"Intervals are 95 %, from {BOOTSTRAPS:,} resamples of whole blocks of days.",
                 f"Trials for the deflated Sharpe ratio: {len(self.trials)} ({', '.join(self.trials)}), each walked"
                 " through the same gates; the variance is that of the daily Sharpe ratios of those that traded.",

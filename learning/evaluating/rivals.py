@@ -6,11 +6,11 @@ import numpy as np
 
 from ingestion.timeframes import BoolArray, IntArray
 from learning.calendar import DAY_MS
+from learning.config import Config
 from learning.evaluating.course import Course
 from learning.evaluating.paths import Scans
 from learning.logistic import INTERCEPT_LIMIT, INTERCEPTS, Problem, Sample, fit
 from learning.planted.rivals import HitRates
-from learning.structure import EMBARGO_DAYS
 from signals.consensus import BIRTH_BIAS
 
 STATIC, AVERAGE = "static fit", "moving average"
@@ -37,7 +37,7 @@ def static_course(scans: Scans, days: IntArray, limit_ms: int) -> Course:
     """
     known = scans.take(scans.scored)
     won_long, won_short = won_sides(known)
-    free_ms = known.close_ms + limit_ms + EMBARGO_DAYS * DAY_MS
+    free_ms = known.close_ms + limit_ms + Config().embargo_days * DAY_MS
     sample = Sample(
         np.ascontiguousarray(known.evidence.T),
         won_long.astype(np.float64),
