@@ -5,25 +5,29 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
 from ingestion.timeframes import BoolArray, FloatArray, IntArray
+from signals.gates import REASONS
 
-PUBLISHED = ""  # the reason of a lean that no gate refused
-TextArray = npt.NDArray[np.str_]
+# Codes of `GateDays.reason`, in order: the empty reason of a lean that no gate refused, then the gates' own.
+REASON_CODES = ("", *REASONS)
+UNKNOWN_REASON = len(REASON_CODES)
+COLUMNS = ("day", "reason", "regime", "symbol")
 
 
 @dataclass(frozen=True)
 class GateDays:
     """Counts and sums of leans; columns (n,). `figures` by the names of the daily table, `day` since 1970 in UTC.
 
+    `reason` is a place in REASON_CODES, or behind them for one that no gate gives any more; `symbol` one in `symbols`.
     Several rows may have the same keys; their order makes no difference but in the last bits of sums.
     """
 
     day: IntArray
-    reason: TextArray
+    reason: IntArray
     regime: IntArray
-    symbol: TextArray
+    symbol: IntArray
+    symbols: tuple[str, ...]
     figures: Mapping[str, FloatArray]
 
     def __len__(self) -> int:
@@ -36,34 +40,38 @@ class GateDays:
         return self["good"] + self["missed"] if name == "judged" else self.figures[name]
 
     def rows(self, chosen: BoolArray) -> "GateDays":
-        columns = {name: getattr(self, name)[chosen] for name in ("day", "reason", "regime", "symbol")}
+        columns = {name: getattr(self, name)[chosen] for name in COLUMNS}
         return replace(self, **columns, figures={name: column[chosen] for name, column in self.figures.items()})
 
     @cached_property
     def refused(self) -> "GateDays":
-        return self.rows(self.reason != PUBLISHED)
+        return self.rows(self.reason != 0)
 
     @cached_property
     def published(self) -> "GateDays":
-        return self.rows(self.reason == PUBLISHED)
+        return self.rows(self.reason == 0)
 
     def total(self, name: str) -> float:
         return float(self[name].sum())
 
     @classmethod
     def empty(cls, figures: Sequence[str]) -> "GateDays":
-        whole, text = np.empty(0, np.int64), np.empty(0, np.str_)
-        return cls(whole, text, whole, text, {name: np.empty(0) for name in figures})
+        none = np.empty(0, np.int64)
+        return cls(none, none, none, none, (), {name: np.empty(0) for name in figures})
 
     @classmethod
     def joined(cls, parts: "Sequence[GateDays]") -> "GateDays":
         """The rows of all parts, which have the same figures; at least one part."""
-        columns = {
-            name: np.concatenate([getattr(part, name) for part in parts])
-            for name in ("day", "reason", "regime", "symbol")
-        }
+        symbols = sorted({symbol for part in parts for symbol in part.symbols})
+        code = {symbol: place for place, symbol in enumerate(symbols)}
+        moved = [
+            replace(part, symbol=np.array([code[symbol] for symbol in part.symbols], dtype=np.int64)[part.symbol])
+            for part in parts
+        ]
+        columns = {name: np.concatenate([getattr(part, name) for part in moved]) for name in COLUMNS}
         names = parts[0].figures
-        return cls(**columns, figures={name: np.concatenate([part.figures[name] for part in parts]) for name in names})
+        figures = {name: np.concatenate([part.figures[name] for part in parts]) for name in names}
+        return cls(**columns, symbols=tuple(symbols), figures=figures)
 
 
 def cube(days: IntArray, rows: GateDays, place: IntArray, groups: int, columns: Sequence[str]) -> FloatArray:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ingestion.timeframes import FloatArray, IntArray
-from learning.gate_days import PUBLISHED, GateDays, cube
+from learning.gate_days import GateDays, cube
 from learning.student import student_reach
 from signals.gates import REASONS
 from signals.regime import Regime
@@ -111,18 +111,17 @@ def questions(figures: GateDays, limits: Mapping[Regime, int]) -> Iterator[Quest
     """Do leans pay that a gate refuses, anywhere, in a regime, for a symbol; do published ones lose in a regime?"""
     refused, published = figures.refused, figures.published
     days = np.unique(figures.day)
-    symbols, symbol = np.unique(refused.symbol, return_inverse=True)
-    for reason in REASONS:
-        mine = refused.reason == reason
+    for code, reason in enumerate(REASONS, start=1):
+        mine = refused.reason == code
         yield from _asked(GATE, reason, days, refused, np.where(mine, 0, -1), [(None, "")], +1)
         regimes = list(limits) if reason == REGIME_GATE else list(Regime)
         kind = LIMIT if reason == REGIME_GATE else IN_REGIME
         place = np.where(mine, _places(refused.regime, regimes), -1)
         yield from _asked(kind, reason, days, refused, place, ((regime, "") for regime in regimes), +1)
-        named = ((None, str(name)) for name in symbols)
-        yield from _asked(FOR_SYMBOL, reason, days, refused, np.where(mine, symbol, -1), named, +1)
+        named = ((None, symbol) for symbol in figures.symbols)
+        yield from _asked(FOR_SYMBOL, reason, days, refused, np.where(mine, refused.symbol, -1), named, +1)
     place = _places(published.regime, list(limits))
-    yield from _asked(LIMIT, PUBLISHED, days, published, place, ((regime, "") for regime in limits), -1)
+    yield from _asked(LIMIT, "", days, published, place, ((regime, "") for regime in limits), -1)
 
 
 def _asked(

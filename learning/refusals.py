@@ -11,14 +11,13 @@ from operator import or_
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from django.core.exceptions import EmptyResultSet
 from django.db.models import Count, F, Max, Min, Q, QuerySet, Sum, Value
 from django.db.models.functions import TruncDate
 
 from alphapulse_site.copying import copy_out
 from ingestion.timeframes import TIMEFRAMES
-from learning.gate_days import GateDays, TextArray
+from learning.gate_days import REASON_CODES, UNKNOWN_REASON, GateDays
 from learning.labels import NEUTRAL_R
 from learning.models import RejectionLearningMetrics
 from learning.proposals import WINDOW_DAYS
@@ -144,18 +143,18 @@ def uncounted_days(until: datetime) -> list[date]:
     return [day for day in days if day not in counted_days]
 
 
-TEXT_BYTES = 48
+SYMBOL_BYTES = 48
+ZEROS = f"decode(repeat('00', {SYMBOL_BYTES}), 'hex')"
+CODES = ", ".join(f"'{reason}'" for reason in REASON_CODES)
 # How each kind of column is written in the query, and read from PostgreSQL's binary form.
 CASTS = {
     "day": ("({0} - DATE '1970-01-01')::int4", ">i4"),
-    "text": (
-        f"substring(convert_to({{0}}, 'UTF8') || decode(repeat('00', {TEXT_BYTES}), 'hex') for {TEXT_BYTES})",
-        f"S{TEXT_BYTES}",
-    ),
+    "reason": (f"coalesce(array_position(ARRAY[{CODES}], {{0}}) - 1, {UNKNOWN_REASON})::int4", ">i4"),
+    "symbol": (f"substring(convert_to({{0}}, 'UTF8') || {ZEROS} for {SYMBOL_BYTES})", f"S{SYMBOL_BYTES}"),
     "int": ("{0}::int4", ">i4"),
     "float": ("{0}::float8", ">f8"),
 }
-READ_KEYS = {"day": "day", "reason": "text", "regime": "int", "symbol": "text"}
+READ_KEYS = {"day": "day", "reason": "reason", "regime": "int", "symbol": "symbol"}
 
 
 def read_days(rows: "QuerySet[Any]", figures: Sequence[str]) -> GateDays:
@@ -172,15 +171,13 @@ def read_days(rows: "QuerySet[Any]", figures: Sequence[str]) -> GateDays:
         parameters,
         {name: CASTS[kind][1] for name, kind in kinds.items()},
     )
+    symbols: dict[bytes, int] = {}
+    symbol = [symbols.setdefault(name, len(symbols)) for name in found["symbol"].tolist()]
     return GateDays(
         day=found["day"].astype(np.int64),
-        reason=_texts(found["reason"]),
+        reason=found["reason"].astype(np.int64),
         regime=found["regime"].astype(np.int64),
-        symbol=_texts(found["symbol"]),
+        symbol=np.array(symbol, dtype=np.int64),
+        symbols=tuple(name.decode() for name in symbols),
         figures={name: found[name].astype(np.float64) for name in figures},
     )
-
-
-def _texts(column: npt.NDArray[np.bytes_]) -> TextArray:
-    known, place = np.unique(column, return_inverse=True)
-    return np.char.decode(known, "utf-8")[place]

@@ -1,12 +1,12 @@
 """What the figures suggest to a person. A recommendation exists only where an interval excludes "no change"."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from analytics.selectors.estimates import LEVEL, Estimate, daily_mean
 from analytics.selectors.heads import HeadRecord, pull
 from analytics.selectors.outcomes import Outcomes
-from learning.proposals import FOR_SYMBOL, GATE, IN_REGIME, LIMIT, Proposal
+from learning.proposals import FOR_SYMBOL, IN_REGIME, LIMIT, Proposal
 from signals.consensus import Weights
 
 Row = dict[str, Any]
@@ -66,29 +66,21 @@ def harm_advice(records: list[HeadRecord], current: Mapping[str, float], suggest
 
 def gate_advice(proposals: Iterable[Proposal]) -> list[Row]:
     """The proposals of the weekly job, from the figures of the stretch of time that is asked about."""
-    return [_system_row(PROPOSED[proposal.kind](proposal), _gate_evidence(proposal)) for proposal in proposals]
+    return [_system_row(_proposed(proposal), _gate_evidence(proposal)) for proposal in proposals]
 
 
-def _of_limit(proposal: Proposal) -> str:
-    assert proposal.regime is not None  # a limit is a regime's
-    change = f"the limit of {_where(proposal)} from {proposal.limit} to {proposal.proposed} signals at once"
-    if proposal.reason:
-        return f"leans that it refused would have paid: consider raising {change}"
-    return f"signals published in it lose: consider lowering {change}"
+def _proposed(proposal: Proposal) -> str:
+    place = {IN_REGIME: f"in {_where(proposal)} ", FOR_SYMBOL: f"for {_where(proposal)} "}.get(proposal.kind, "")
+    if proposal.kind != LIMIT:
+        return f"{place}the gate behind {proposal.reason} refuses leans that would have paid"
+    change = f"from {proposal.limit} to {proposal.proposed} signals at once"
+    if not proposal.reason:
+        return f"signals published in {_where(proposal)} lose: consider lowering the regime limit {change}"
+    return f"in {_where(proposal)} the regime limit refuses leans that would have paid: consider raising it {change}"
 
 
 def _where(proposal: Proposal) -> str:
     return proposal.symbol or (proposal.regime.name.lower() if proposal.regime is not None else "")
-
-
-PROPOSED: Mapping[str, Callable[[Proposal], str]] = {
-    GATE: lambda proposal: f"the gate behind {proposal.reason} refuses leans that would have paid",
-    IN_REGIME: lambda proposal: f"in {_where(proposal)} the gate behind {proposal.reason} refuses leans that would pay",
-    FOR_SYMBOL: lambda proposal: (
-        f"for {_where(proposal)} the gate behind {proposal.reason} refuses leans that would pay"
-    ),
-    LIMIT: _of_limit,
-}
 
 
 def _gate_evidence(proposal: Proposal) -> Row:

@@ -11,7 +11,7 @@ from analytics.selectors.estimates import LEVEL, Estimate
 from analytics.selectors.scope import Scope
 from ingestion.timeframes import FloatArray, IntArray
 from learning import evaluation
-from learning.gate_days import GateDays, cube
+from learning.gate_days import UNKNOWN_REASON, GateDays, cube
 from learning.models import RejectionLearningMetrics
 from learning.refusals import Held, counted, read_days
 from signals.gates import REASONS
@@ -104,37 +104,33 @@ class Split:
 def worths(figures: GateDays) -> Worths:
     """What the refusals were worth. All intervals come from the same resampled days."""
     refused, published = figures.refused, figures.published
-    reason = np.searchsorted(SORTED_REASONS, refused.reason)
-    regimes = [regime.name.lower() for regime in Regime]
-    symbols, symbol = np.unique(np.concatenate([refused.symbol, published.symbol]), return_inverse=True)
-    none = (np.zeros(len(refused), np.int64), np.zeros(len(published), np.int64))
-    lowest = min(Regime)
+    regimes, symbols, lowest = [regime.name.lower() for regime in Regime], figures.symbols, min(Regime)
+    none = np.zeros(len(refused), np.int64), np.zeros(len(published), np.int64)
+    # One that no gate gives any more is in the sum of all alone.
+    reason = np.where(refused.reason < UNKNOWN_REASON, refused.reason - 1, -1)
     splits = [
         Split([""], [""], *none),
-        Split(SORTED_REASONS, [""], reason, none[1]),
+        Split(REASONS, [""], reason, none[1]),
         _crossed(reason, regimes, refused.regime - lowest, published.regime - lowest),
-        _crossed(reason, symbols.tolist(), symbol[: len(refused)], symbol[len(refused) :]),
+        _crossed(reason, symbols, refused.symbol, published.symbol),
     ]
     everything, by_reason, by_regime, by_symbol = _worths(figures, splits)
     return Worths(
         overall=everything[0],
-        by_reason={worth.reason: worth for worth in sorted(by_reason, key=lambda worth: REASONS.index(worth.reason))},
+        by_reason={worth.reason: worth for worth in by_reason},
         by_regime=_nested(by_regime, regimes),
-        by_symbol=_nested(by_symbol, symbols.tolist()),
+        by_symbol=_nested(by_symbol, symbols),
     )
 
 
-SORTED_REASONS = sorted(REASONS)
-
-
 def _crossed(reason: IntArray, keys: Sequence[str], refused: IntArray, published: IntArray) -> Split:
-    return Split(SORTED_REASONS, keys, reason * len(keys) + refused, published)
+    return Split(REASONS, keys, np.where(reason < 0, -1, reason * len(keys) + refused), published)
 
 
 def _nested(found: Sequence[GateWorth], keys: Sequence[str]) -> dict[str, dict[str, GateWorth]]:
     """Key -> reason -> worth, of those that refused anything, in the order of keys and reasons."""
     by_key: dict[str, dict[str, GateWorth]] = {key: {} for key in keys}
-    for worth in sorted(found, key=lambda worth: REASONS.index(worth.reason)):
+    for worth in found:
         if worth.count:
             by_key[worth.key][worth.reason] = worth
     return {key: worth for key, worth in by_key.items() if worth}

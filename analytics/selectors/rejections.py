@@ -9,7 +9,7 @@ from django.db.models import Count, Q, Sum
 from analytics.selectors.estimates import Daily, Estimate, daily_ratio
 from analytics.selectors.gates import GateWorth, gate_days, held_in, whole_days, worths
 from analytics.selectors.scope import Scope
-from learning.gate_days import PUBLISHED, GateDays, cube
+from learning.gate_days import GateDays, cube
 from learning.refusals import BARRIERS, Held
 from signals.models import RejectedSignal
 
@@ -65,7 +65,7 @@ def _opened(scope: Scope, held: Held) -> dict[str, int]:
     """Shadows opened inside the scope, and how many of them are open; those of the days the table holds have ended."""
     rest = RejectedSignal.objects.filter(held.elsewhere, **scope.filters("opened_at"))
     found = rest.aggregate(rejections=Count("pk"), still_open=Count("pk", filter=Q(outcome="")))
-    ended = whole_days(scope, held).exclude(reason=PUBLISHED).aggregate(shadows=Sum("shadows", default=0))
+    ended = whole_days(scope, held).exclude(reason="").aggregate(shadows=Sum("shadows", default=0))
     return {"rejections": found["rejections"] + ended["shadows"], "still_open": found["still_open"]}
 
 

@@ -147,3 +147,20 @@ def test_staff_without_the_right_cannot_roll_back(one_of_each: dict[str, object]
     client.post("/admin/learning/learningstate/", {"action": "roll_back", "_selected_action": [1]})
 
     assert LearningState.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [({"reason": "cooldown"}, 1), ({"reason": "published"}, 1), ({"regime__exact": "2"}, 2), ({}, 3)],
+)
+def test_refusals_are_found_by_reason_regime_and_symbol(superuser: Client, query: dict[str, str], found: int) -> None:
+    rows.symbol()
+    counts = {"good": 1, "missed": 0, "neutral": 0, "void": 0, "sum_net_r": -1.0, "sum_squared_net_r": 1.0}
+    for reason, regime in (("cooldown", 2), ("", 2), ("low_quality", 1)):
+        RejectionLearningMetrics.objects.create(
+            day=rows.NOW.date(), timeframe="15m", reason=reason, regime=regime, symbol="BTCUSDT", shadows=1, **counts
+        )
+
+    listed = superuser.get("/admin/learning/rejectionlearningmetrics/", {"symbol": "BTCUSDT", **query})
+
+    assert listed.context["cl"].result_count == found

@@ -85,3 +85,45 @@ def test_a_gate_that_refuses_winners_is_named(anonymous: APIClient) -> None:
     assert ["cooldown" in row["reason"] for row in system] == [True]
     assert system[0]["evidence"]["ci_high"] < 0
     assert system[0]["head"] is None
+
+
+def test_a_regime_whose_signals_lose_is_proposed_a_tighter_limit(anonymous: APIClient) -> None:
+    for step, at in enumerate(closes()):
+        rows.signal(-1.0 if step % 6 else 1.0, at, regime=1)
+        rows.signal(1.0 if step % 6 else -1.0, at, regime=3)
+
+    (row,) = [row for row in recommended(anonymous) if row["type"] == "system_adjustment"]
+
+    assert (
+        row["reason"]
+        == "signals published in ranging lose: consider lowering the regime limit from 1 to 0 signals at once"
+    )
+    assert row["evidence"]["figure"] == "mean net R of the signals in ranging"
+    assert row["evidence"]["ci_high"] < 0
+    assert row["evidence"]["level"] > 0.99
+
+
+def test_a_regime_whose_refused_leans_pay_is_proposed_a_looser_limit(anonymous: APIClient) -> None:
+    for step, at in enumerate(closes()):
+        rows.shadow(1.5 if step % 6 else -1.0, at, "regime_limit", regime=2)
+
+    reasons = [row["reason"] for row in recommended(anonymous) if row["type"] == "system_adjustment"]
+
+    assert reasons == [
+        "the gate behind regime_limit refuses leans that would have paid",
+        "in volatile the regime limit refuses leans that would have paid: "
+        "consider raising it from 1 to 2 signals at once",
+    ]
+
+
+def test_gates_of_a_regime_and_of_a_symbol_are_named(anonymous: APIClient) -> None:
+    for step, at in enumerate(closes()):
+        for regime, symbol in ((1, "BTCUSDT"), (2, "ETHUSDT")):
+            pays = regime == 1 and step % 6
+            rows.shadow(1.5 if pays else -1.0, at, "cooldown", regime=regime, symbol=symbol)
+
+    reasons = [row["reason"] for row in recommended(anonymous) if row["type"] == "system_adjustment"]
+
+    assert "in ranging the gate behind cooldown refuses leans that would have paid" in reasons
+    assert "for BTCUSDT the gate behind cooldown refuses leans that would have paid" in reasons
+    assert not [reason for reason in reasons if "volatile" in reason or "ETHUSDT" in reason]

@@ -5,12 +5,14 @@ from uuid import UUID
 
 import numpy as np
 import pytest
+from django.core.management import call_command
 from django.db.models import Q
 
 from alphapulse_site.clock import advance_market_clock
 from alphapulse_site.models import JobRun
 from ingestion.models import BackfillRun, CandleGap, CandleRevision, MarketFeed, Symbol
 from ingestion.timeframes import TIMEFRAMES
+from learning.bootstrap import bootstrap
 from learning.calendar import DAILY
 from learning.certify import Certificate, certify
 from learning.models import ActiveLearningState, LearningEvent, LearningState, RejectionLearningMetrics
@@ -26,7 +28,8 @@ from signals.mood import MOOD_FIELDS
 from signals.rows import to_ms, to_time
 from signals.scan import Rules
 from tests.learning import aftermath
-from tests.learning.conftest import HISTORY_END, LIVED_UNTIL, QUARTER, Lived
+from tests.learning.conftest import HISTORY_END, LIVED_UNTIL, QUARTER, Lived, import_history
+from tests.learning.made_up_feeds import made_up_feeds, store_feeds
 
 pytestmark = pytest.mark.django_db
 
@@ -80,7 +83,9 @@ def test_the_lived_night_says_what_the_replayed_one_says(lived: Lived) -> None:
     school, _ = replayed(lived)
     run = JobRun.objects.get(job=DAILY, period="2021-06-17")
 
-    told = next(lesson.report for lesson in school.lessons if (lesson.job.job, lesson.job.period) == (DAILY, run.period))
+    told = next(
+        lesson.report for lesson in school.lessons if (lesson.job.job, lesson.job.period) == (DAILY, run.period)
+    )
 
     assert run.report == told
     assert " twins differ by +0.000 R, agree in 100.0 %" in told["verdicts"]["twins"]["reason"]
@@ -126,6 +131,20 @@ def test_all_six_tables_hold_rows(lived: Lived) -> None:
         RejectionLearningMetrics,
     ):
         assert model.objects.exists(), model
+
+
+def test_a_bootstrap_of_all_that_was_lived_counts_the_same_refusals(lived: Lived) -> None:
+    columns = [field.name for field in RejectionLearningMetrics._meta.fields if field.name != "id"]
+    lived_through = sorted(RejectionLearningMetrics.objects.values_list(*columns), key=repr)
+    counted_live = RejectionLearningMetrics.objects.filter(day=HISTORY_END.date() - timedelta(days=1))
+    assert counted_live.count() > 10
+    call_command("flush", interactive=False, verbosity=0)  # within the test's transaction
+    import_history(LIVED_UNTIL)
+    store_feeds(row for row in made_up_feeds() if row.available_at <= LIVED_UNTIL)
+
+    bootstrap()
+
+    assert sorted(RejectionLearningMetrics.objects.values_list(*columns), key=repr) == lived_through
 
 
 def test_every_lean_is_priced_and_none_is_pending_after_its_limit(lived: Lived) -> None:
