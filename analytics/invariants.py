@@ -14,7 +14,7 @@ from alphapulse_site.models import MarketClock
 from analytics.inputs import scans_with_other_candles
 from ingestion.candles import EPOCH
 from ingestion.selectors import feeds_are_fetched
-from learning.versions import verify_chain
+from learning.chains import verify_chain
 
 # Work that a poll or a long task may still owe, in wall time.
 POLLS_OWED = 2 * SCHEDULE["shadow poll"][2]

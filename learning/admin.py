@@ -10,9 +10,10 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from alphapulse_site.pages import choice_filter, recent_filter
+from learning.by_hand import rollback
 from learning.models import ActiveLearningState, LearningEvent, LearningState, RejectionLearningMetrics
 from learning.selectors import weights_from
-from learning.versions import VersionError, rollback
+from learning.versions import VersionError
 from signals.admin import NOTHING, WHERE, LedgerAdmin, decision_links, table
 from signals.gates import REASONS
 from signals.heads import HEADS

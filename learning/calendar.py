@@ -52,6 +52,13 @@ def jobs_between(began_ms: int, until_ms: int) -> list[DueJob]:
     return sorted([*(DueJob(at, DAILY) for at in nights), *(DueJob(at, WEEKLY) for at in weeks)])
 
 
+def job_at(cut_off_ms: int) -> DueJob | None:
+    """The job whose cut-off this is; None where no job has one."""
+    if cut_off_ms % DAY_MS == 0:
+        return DueJob(cut_off_ms, DAILY)
+    return DueJob(cut_off_ms, WEEKLY) if (cut_off_ms - FIRST_WEEKLY_MS) % WEEK_MS == 0 else None
+
+
 def in_effect_by(began_ms: int, close_ms: int) -> list[DueJob]:
     """The jobs whose versions a close at `close_ms` must know of."""
     return jobs_between(began_ms, close_ms - EFFECTIVE_AFTER_MS)

@@ -1,7 +1,9 @@
 """The ledger's outcomes as the learner's columns: by binary COPY, no object a row."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,13 +24,16 @@ KINDS = {
     **{"eligible": "?", "accepted": "?", "votes": ">i4", "net_r": ">f8", "mirror_net_r": ">f8"},
     **{"uniqueness": ">f8", "cost_r": ">f8"},
 }
-# Not in order: the learner sorts what it reads.
+EVERYTHING = 2**63 - 1
+# Of what had ended and stood in the ledger, what is not known already. Not in order: the learner sorts what it reads.
+WITHIN = """kind = 'outcome' AND timeframe = %s AND is_void IS NOT TRUE AND ended_at <= %s AND sequence < %s
+    AND NOT (ended_at <= %s AND sequence < %s)"""
 LEARNED = """
 SELECT scan_id, decided_at, matured_at, coalesce((detail->>'night')::bigint, -9223372036854775808), series, side,
     coalesce(is_eligible, false), coalesce(is_signal, false), coalesce(cardinality(evidence), 0),
     coalesce(net_r, 'NaN'), coalesce(mirror_net_r, 'NaN'), uniqueness, cost_r, {votes}
 FROM learning_events JOIN unnest(%s::text[], %s::bigint[]) AS numbered (symbol, series) USING (symbol)
-WHERE kind = 'outcome' AND timeframe = %s AND ended_at <= %s AND is_void IS NOT TRUE AND weight_version = ANY(%s)"""
+WHERE {within} AND weight_version = ANY(%s)"""
 # The same for the leans as they were stated, of versions that weigh today's heads.
 STATED_KINDS = {
     **{"scan_id": "V16", "decided": ">i8", "expires": ">i8", "series": ">i8", "side": ">i2", "version": ">i4"},
@@ -38,10 +43,19 @@ STATED = """
 SELECT scan_id, decided_at, matured_at, series, side, weight_version, coalesce(cardinality(evidence), 0),
     coalesce(net_r, 'NaN'), uniqueness, {votes}
 FROM learning_events JOIN unnest(%s::text[], %s::bigint[]) AS numbered (symbol, series) USING (symbol)
-WHERE kind = 'outcome' AND timeframe = %s AND ended_at <= %s AND is_void IS NOT TRUE AND weight_version = ANY(%s)"""
-CAST = """
-SELECT DISTINCT symbol, weight_version FROM learning_events
-WHERE kind = 'outcome' AND timeframe = %s AND ended_at <= %s AND is_void IS NOT TRUE"""
+WHERE {within} AND weight_version = ANY(%s)"""
+CAST = f"SELECT DISTINCT symbol, weight_version FROM learning_events WHERE {WITHIN}"
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How much of the ledger: outcomes that ended by `at`, in events before the one of this number."""
+
+    at: datetime
+    before: int = EVERYTHING
+
+
+NOTHING = Extent(datetime(1, 1, 1, tzinfo=UTC), 0)
 
 
 def known_by(at: datetime, *, timeframe: str) -> Events:
@@ -50,19 +64,25 @@ def known_by(at: datetime, *, timeframe: str) -> Events:
     A head that did not vote yet when a row was written was silent. What ended later may be in the ledger already when
     a job is late. Raises ValueError where an outcome lacks a column or names a version that is not there.
     """
-    asked, used = _cast(at, timeframe)
+    return known_within(Extent(at), timeframe=timeframe)
+
+
+def known_within(extent: Extent, *, timeframe: str, known: Extent = NOTHING) -> Events:
+    """The outcomes of an extent of the ledger without those of another, by the rules of `known_by`."""
+    asked, used = _cast(extent, known, timeframe)
     versions = _versions_by_heads(used)
     parts = [_learned(heads, [*asked, numbers]) for heads, numbers in versions.items()]
     return parts[0] if len(parts) == 1 else join([events_of([], len(HEAD_NAMES)), *parts])
 
 
-def _cast(at: datetime, timeframe: str) -> tuple[list[object], set[int | None]]:
+def _cast(extent: Extent, known: Extent, timeframe: str) -> tuple[list[Any], set[int | None]]:
     """What a query for outcomes asks with, symbols with their numbers among it; the versions that decided."""
+    within: list[Any] = [timeframe, extent.at, extent.before, known.at, known.before]
     with connection.cursor() as cursor:
-        cursor.execute(CAST, [timeframe, at])
+        cursor.execute(CAST, within)
         cast = cursor.fetchall()
     symbols = sorted({symbol for symbol, _ in cast})
-    return [symbols, [series_of(symbol) for symbol in symbols], timeframe, at], {version for _, version in cast}
+    return [symbols, [series_of(symbol) for symbol in symbols], *within], {version for _, version in cast}
 
 
 def stated_by(at: datetime, *, timeframe: str) -> Stated:
@@ -70,13 +90,20 @@ def stated_by(at: datetime, *, timeframe: str) -> Stated:
 
     Only those of today's heads: how sure a pool of other heads was says nothing about this one.
     """
-    asked, used = _cast(at, timeframe)
+    return stated_within(Extent(at), timeframe=timeframe)
+
+
+def stated_within(extent: Extent, *, timeframe: str, known: Extent = NOTHING) -> Stated:
+    """The leans of an extent of the ledger without those of another, by the rules of `stated_by`."""
+    asked, used = _cast(extent, known, timeframe)
     numbers = _versions_by_heads(used).get(HEAD_NAMES, [])
     states = LearningState.objects.filter(state_type="head_weights", version__in=numbers)
     versions = {version: weights_from(content) for version, content in states.values_list("version", "content")}
     names = [f"vote_{place}" for place in range(len(HEAD_NAMES))]
     votes = ", ".join(f"evidence[{place + 1}]" for place in range(len(HEAD_NAMES)))
-    rows = copy_out(STATED.format(votes=votes), [*asked, numbers], STATED_KINDS | dict.fromkeys(names, ">f8"))
+    rows = copy_out(
+        STATED.format(votes=votes, within=WITHIN), [*asked, numbers], STATED_KINDS | dict.fromkeys(names, ">f8")
+    )
     if (rows["votes"] != len(HEAD_NAMES)).any():
         raise ValueError(f"an outcome in the ledger does not hold one vote for each of {', '.join(HEAD_NAMES)}")
     return Stated(
@@ -111,7 +138,8 @@ def _learned(heads: tuple[str, ...], parameters: list[object]) -> Events:
     """The outcomes of versions that weigh the same heads."""
     names = [f"vote_{place}" for place in range(len(HEAD_NAMES))]
     votes = [f"evidence[{heads.index(head) + 1}]" if head in heads else "0::float8" for head in HEAD_NAMES]
-    rows = copy_out(LEARNED.format(votes=", ".join(votes)), parameters, KINDS | dict.fromkeys(names, ">f8"))
+    query = LEARNED.format(votes=", ".join(votes), within=WITHIN)
+    rows = copy_out(query, parameters, KINDS | dict.fromkeys(names, ">f8"))
     if (rows["votes"] != len(heads)).any():
         raise ValueError(f"an outcome in the ledger does not hold one vote for each of {', '.join(heads)}")
     return outcome_events(

@@ -5,10 +5,13 @@ from typing import Any
 
 import numpy as np
 from django.conf import settings
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from alphapulse_site.models import JobRun
 from learning.calendar import DAILY, WEEKLY, DueJob, in_effect_by, jobs_between
+from learning.config import Config
+from learning.lessons import HEAD_NAMES
 from learning.models import LearningState
 from learning.procedure import Procedure
 from signals.consensus import Calibration, Weights
@@ -42,31 +45,53 @@ def not_done(jobs: list[DueJob]) -> list[DueJob]:
     return [job for job in jobs if (job.job, job.period) not in done]
 
 
-def in_force(state_type: str, close: datetime) -> LearningState | None:
-    """The version that decides at a close: the last one whose effect began by then."""
-    took_effect = LearningState.objects.filter(state_type=state_type, effective_from__lte=close)
-    return took_effect.order_by("-effective_from", "-version").first()
+def in_force(state_type: str, close: datetime, among: QuerySet[LearningState] | None = None) -> LearningState | None:
+    """The version that decides at a close: the last one whose effect began by then.
+
+    `among`, here and below: the versions there were at another time; by default all of them.
+    """
+    return _took_effect(state_type, among).filter(effective_from__lte=close).first()
 
 
-def latest(state_type: str) -> LearningState | None:
-    return LearningState.objects.filter(state_type=state_type).order_by("-version").first()
+def newest_in_force(state_type: str, among: QuerySet[LearningState] | None = None) -> LearningState | None:
+    """The version that decides from its market time on, which may be to come."""
+    return _took_effect(state_type, among).first()
 
 
-def latest_procedure() -> bytes | None:
+def _took_effect(state_type: str, among: QuerySet[LearningState] | None) -> QuerySet[LearningState]:
+    found = _versions(state_type, among).filter(effective_from__isnull=False)
+    return found.order_by("-effective_from", "-version")
+
+
+def latest(state_type: str, among: QuerySet[LearningState] | None = None) -> LearningState | None:
+    return _versions(state_type, among).order_by("-version").first()
+
+
+def latest_procedure(among: QuerySet[LearningState] | None = None) -> bytes | None:
     """The learner's memory as its last night left it; a roll-back changes what is live, not what was seen.
 
     None after a birth: what was learned for other heads is not gone on with.
     """
-    versions = LearningState.objects.filter(state_type="head_weights").order_by("-version")
+    versions = _versions("head_weights", among).order_by("-version")
     born = versions.filter(created_by="birth").first()
     kept = versions.filter(procedure__isnull=False, version__gt=born.version if born else 0).first()
     return bytes(kept.procedure) if kept and kept.procedure else None
+
+
+def procedure_now(config: Config, among: QuerySet[LearningState] | None = None) -> Procedure:
+    """The learner's memory; that of a learner who has not lived a night where there is none."""
+    kept = latest_procedure(among)
+    return Procedure.from_bytes(kept) if kept else Procedure.at_birth(HEAD_NAMES, config)
 
 
 def last_night() -> int | None:
     """The day (since the epoch) of the last night that was learned; None before the first, and after a birth."""
     kept = latest_procedure()
     return Procedure.from_bytes(kept).learner.day if kept else None
+
+
+def _versions(state_type: str, among: QuerySet[LearningState] | None) -> QuerySet[LearningState]:
+    return (LearningState.objects.all() if among is None else among).filter(state_type=state_type)
 
 
 def versions_of_other_heads() -> set[int]:

@@ -6,17 +6,18 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models import QuerySet
 
 from alphapulse_site.jobs import beat, run_once
 from alphapulse_site.models import JobRun
-from learning import ledger, outcomes, refusals, selectors
+from learning import ledger, refusals, selectors
+from learning.as_of import AsOf
 from learning.calendar import DAILY, DAY_MS, WEEK_MS, DueJob, first_whole_day
 from learning.config import Config
 from learning.daily import teach_night
-from learning.lessons import HEAD_NAMES, Lesson, Memory, ScanFigure, VersionDraft
+from learning.lessons import Lesson, Memory, ScanFigure, VersionDraft
 from learning.metrics import store_rejection_metrics
-from learning.models import LearningEvent
-from learning.procedure import Procedure
+from learning.models import LearningEvent, LearningState
 from learning.proposals import propose
 from learning.signal_twins import twins_at
 from learning.versions import (
@@ -31,7 +32,7 @@ from learning.weekly import teach_week
 from signals.configuration import rules, scan_timeframe
 from signals.consensus import Calibration
 from signals.gates import SYMBOL_GATES
-from signals.models import ScanHistory
+from signals.models import ScanClose, ScanHistory
 from signals.rows import to_ms, to_time
 
 CONFIG = Config()
@@ -67,16 +68,20 @@ def run_job(job: DueJob) -> JobRun | None:
 def _learn(job: DueJob) -> Mapping[str, Any]:
     at = to_time(job.cut_off_ms)
     ledger.append_outcomes(timeframe=scan_timeframe(), until=at, rules=rules())
-    memory = memory_at(job)
+    lesson = lesson_of(job)
     if job.job == DAILY:
-        events = outcomes.known_by(at, timeframe=scan_timeframe().name)
-        lesson = teach_night(job, memory, events, CONFIG, twins=twins_at(at, CONFIG))
         store_rejection_metrics(until=at)
-    else:
-        leans = outcomes.stated_by(at, timeframe=scan_timeframe().name)
-        lesson = teach_week(job, memory, week_scans(job), leans, CONFIG)
     store_lesson(lesson)
     return report_of(lesson)
+
+
+def lesson_of(job: DueJob, then: AsOf | None = None) -> Lesson:
+    """What the job learns from the ledger and the versions as they stand, or as they stood `then`; stores nothing."""
+    then, at = then or AsOf(), to_time(job.cut_off_ms)
+    memory = memory_at(job, then.versions)
+    if job.job == DAILY:
+        return teach_night(job, memory, then.outcomes(at), CONFIG, twins=twins_at(at, CONFIG))
+    return teach_week(job, memory, week_scans(job), then.stated(at), CONFIG)
 
 
 def report_of(lesson: Lesson) -> dict[str, Any]:
@@ -89,24 +94,24 @@ def report_of(lesson: Lesson) -> dict[str, Any]:
     return {**lesson.report, "proposals": [proposal.described() for proposal in proposals]}
 
 
-def memory_at(job: DueJob) -> Memory:
+def memory_at(job: DueJob, versions: QuerySet[LearningState] | None = None) -> Memory:
     """The memory of the job before this one, from the newest versions."""
     at = to_time(job.effective_ms)
-    weights, thresholds = selectors.in_force("head_weights", at), selectors.in_force("thresholds", at)
+    weights = selectors.in_force("head_weights", at, versions)
+    thresholds = selectors.in_force("thresholds", at, versions)
     if weights is None or thresholds is None:
         raise VersionError("there are no versions yet; run manage.py bootstrap, or start the system with manage.py up")
-    kept = selectors.latest_procedure()
-    procedure = Procedure.from_bytes(kept) if kept else Procedure.at_birth(HEAD_NAMES, CONFIG)
     # A person may have rolled the calibration back since the last night.
-    procedure = procedure.recalibrated(_calibration_at(to_time(job.cut_off_ms))[0])
-    calibration, since = _calibration_at(at)
+    calibrated, _ = _calibration_at(to_time(job.cut_off_ms), versions)
+    procedure = selectors.procedure_now(CONFIG, versions).recalibrated(calibrated)
+    calibration, since = _calibration_at(at, versions)
     thresholds_then = selectors.thresholds_from(thresholds.content)
     return Memory(procedure, selectors.weights_from(weights.content), thresholds_then, calibration, since)
 
 
-def _calibration_at(moment: datetime) -> tuple[Calibration, int]:
+def _calibration_at(moment: datetime, versions: QuerySet[LearningState] | None) -> tuple[Calibration, int]:
     """The calibration in force and the first whole day that it is."""
-    found = selectors.in_force("calibration", moment)
+    found = selectors.in_force("calibration", moment, versions)
     if found is None or found.effective_from is None:
         raise VersionError("there is no calibration yet; start the system with manage.py up, which gives birth to one")
     return selectors.calibration_from(found.content), first_whole_day(to_ms(found.effective_from))
@@ -126,18 +131,44 @@ def week_scans(job: DueJob) -> list[ScanFigure]:
     ]
 
 
+def scans_are_kept(job: DueJob) -> bool:
+    """Whether the scans that a week learned from are still stored, by its first close; a night learns from none."""
+    week = ScanClose.objects.filter(
+        timeframe=scan_timeframe().name,
+        close_time__gt=to_time(job.cut_off_ms - WEEK_MS),
+        close_time__lte=to_time(job.cut_off_ms),
+    )
+    first = week.filter(scans__gt=0).order_by("close_time").first() if job.job != DAILY else None
+    kept = ScanHistory.objects.filter(timeframe=scan_timeframe().name)
+    return first is None or kept.filter(close_time=first.close_time).exists()
+
+
 def store_lesson(lesson: Lesson) -> None:
     """Store the lesson's versions, and what became of each as an event in the ledger."""
-    memory = lesson.memory.procedure.to_bytes() if lesson.job.job == DAILY else None
     ledger.take_ledger()
     for draft in lesson.drafts:
-        kept = memory if draft.state_type == "head_weights" else None
-        row = create_version(draft.state_type, **version_columns(draft, kept))
-        kind = "promotion" if draft.takes_effect else "rejection" if draft.status == "rejected" else "job"
-        detail = {"state_type": draft.state_type, "version": row.version, "reason": draft.reason}
-        ledger.append([LearningEvent(kind=kind, market_at=to_time(lesson.job.cut_off_ms), detail=detail)])
-    if drift := lesson.report.get("drift"):
-        ledger.append([LearningEvent(kind="drift", market_at=to_time(lesson.job.cut_off_ms), detail=drift)])
+        row = create_version(draft.state_type, **columns_of(lesson, draft))
+        ledger.append([event_of(draft, row.version)])
+    ledger.append(alarms_of(lesson))
+
+
+def columns_of(lesson: Lesson, draft: VersionDraft) -> dict[str, Any]:
+    """The columns of a version; every version of a night's weights holds the memory that the night left."""
+    holds_memory = lesson.job.job == DAILY and draft.state_type == "head_weights"
+    return version_columns(draft, lesson.memory.procedure.to_bytes() if holds_memory else None)
+
+
+def event_of(draft: VersionDraft, version: int) -> LearningEvent:
+    """The unsaved event that tells what became of a draft."""
+    kind = "promotion" if draft.takes_effect else "rejection" if draft.status == "rejected" else "job"
+    detail = {"state_type": draft.state_type, "version": version, "reason": draft.reason}
+    return LearningEvent(kind=kind, market_at=to_time(draft.job.cut_off_ms), detail=detail)
+
+
+def alarms_of(lesson: Lesson) -> list[LearningEvent]:
+    """The unsaved events of what a night found amiss, told after its versions."""
+    drift, at = lesson.report.get("drift"), to_time(lesson.job.cut_off_ms)
+    return [LearningEvent(kind="drift", market_at=at, detail=drift)] if drift else []
 
 
 def version_columns(draft: VersionDraft, procedure: bytes | None) -> dict[str, Any]:

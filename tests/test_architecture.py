@@ -60,7 +60,7 @@ READERS = (
 DOORS = ("*.tasks", "*.management.*", "*.admin", "*.api", "*.api.*", "*.urls", "*.apps", "*.wsgi")
 
 # What another app may use beside the pure core, models and selectors: module -> (names, reason).
-FRAME = ("admin", "arguments", "celery", "clock", "copying", "hints", "jobs", "models", "pages")
+FRAME = ("admin", "arguments", "celery", "clock", "copying", "hints", "jobs", "models", "pages", "snapshots")
 ALSO_PUBLIC: dict[str, tuple[set[str], str]] = {
     "ingestion.candles": (
         {"load_candles", "load_many", "to_ms", "to_datetime", "EPOCH"},
@@ -100,7 +100,7 @@ ALSO_PUBLIC: dict[str, tuple[set[str], str]] = {
         {"BARRIERS", "GOOD", "MISSED", "Held", "counted", "read_days"},
         "counts what was refused as the daily table does: reads only",
     ),
-    "learning.versions": ({"verify_chain"}, "the doctor recomputes the hash chains with the code that made them"),
+    "learning.chains": ({"verify_chain"}, "the doctor recomputes the hash chains with the code that made them"),
 }
 # (module, what it looks up at): the only two, by design. urls.py names the apps' pages by string.
 UPWARD = {("signals.tasks", "learning.selectors")}
@@ -112,7 +112,10 @@ UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK|placeholder|NotImplementedError
 COMMANDS = {
     "alphapulse_site": ("up", "prepare", "heartbeat"),
     "ingestion": ("import_candles", "exchange", "stream", "backfill"),
-    "learning": ("replay", "certify", "bootstrap", "learn", "rollback", "heads", "planted", "evaluate"),
+    "learning": (
+        *("replay", "certify", "audit", "bootstrap", "learn", "heads", "planted", "evaluate"),
+        *("rollback", "pin", "freeze", "release"),
+    ),
     "analytics": ("doctor",),
 }
 

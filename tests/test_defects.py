@@ -18,14 +18,16 @@ from ingestion.models import CandleSource, Symbol
 from ingestion.partitions import ensure_partitions
 from ingestion.timeframes import MINUTE_MS, TIMEFRAMES
 from learning import ledger, selectors
+from learning.by_hand import rollback
 from learning.calendar import WEEKLY, DueJob
+from learning.chains import verify_chain
 from learning.config import Config
 from learning.events import make_events
 from learning.labels import Label, events_of
 from learning.lessons import Memory, ScanFigure
 from learning.models import LearningEvent, LearningState
 from learning.stated import stated_of
-from learning.versions import ensure_birth, rollback, verify_chain
+from learning.versions import ensure_birth
 from learning.weekly import teach_week
 from signals import services
 from signals.bracket import Costs

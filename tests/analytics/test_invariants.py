@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from alphapulse_site.snapshots import snapshot
 from django.core.management import call_command
 from django.db import InternalError, connection
 from django.utils import timezone
 
 from alphapulse_site.celery import QUEUES
 from alphapulse_site.models import JobRun, ParkedTask
-from analytics.doctor import Snapshot, examine
+from analytics.doctor import examine
 from analytics.inputs import input_digest
 from analytics.invariants import INVARIANTS, Finding, Moment
 from ingestion.candles import load_candles, store_candles
@@ -23,6 +24,7 @@ from ingestion.partitions import ensure_partitions
 from ingestion.timeframes import MINUTE_MS, Candles
 from learning import ledger
 from learning.models import LearningEvent, LearningState
+from learning.versions import version_hash
 from signals.models import Position, ScanHistory
 from signals.rows import to_ms
 from tests.analytics import rows
@@ -163,8 +165,11 @@ def skip_a_number() -> None:
 
 
 def take_effect_backwards() -> None:
-    rows.version(effective_from=rows.NOW)
-    rows.version(effective_from=rows.NOW - DAY)
+    first, late = rows.version(effective_from=rows.NOW), rows.version(effective_from=rows.NOW)
+    execute("ALTER TABLE learning_state DISABLE TRIGGER immutable")
+    late.effective_from = rows.NOW - DAY
+    late.hash = version_hash(late, first.hash)
+    late.save(update_fields=["effective_from", "hash"])
 
 
 def rewrite_a_version() -> None:
@@ -393,5 +398,5 @@ def test_a_silent_queue_fails_the_doctor(well: None) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_the_doctor_looks_at_one_snapshot_and_cannot_write() -> None:
-    with Snapshot(), pytest.raises(InternalError):
+    with snapshot(), pytest.raises(InternalError):
         rows.symbol()

@@ -15,8 +15,8 @@ from django.db.backends.utils import CursorWrapper
 from alphapulse_site.models import JobRun
 from learning import selectors, services
 from learning.calendar import DueJob
+from learning.chains import verify_chain
 from learning.models import ActiveLearningState, LearningEvent, LearningState, RejectionLearningMetrics
-from learning.versions import verify_chain
 
 BUSY = 75
 

@@ -6,8 +6,8 @@ import pytest
 
 from ingestion.models import Symbol
 from learning import services
+from learning.chains import verify_chain
 from learning.models import LearningEvent
-from learning.versions import verify_chain
 from signals.models import RejectedSignal, Signal, TrackedDecision
 from signals.services import track
 from tests.learning.outcomes import BEGAN, store_history

@@ -9,8 +9,9 @@ from django.db import DatabaseError, connection, transaction
 
 from alphapulse_site.models import JobRun
 from learning import services
+from learning.chains import verify_chain
 from learning.models import LearningEvent, LearningState
-from learning.versions import ensure_birth, verify_chain
+from learning.versions import ensure_birth
 from signals.models import RejectedSignal, Signal
 from signals.services import track
 from tests.at_once import run_at_once

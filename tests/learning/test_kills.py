@@ -11,7 +11,7 @@ from django.core.management import call_command
 
 from alphapulse_site.models import JobRun
 from learning import selectors, services
-from learning.versions import verify_chain
+from learning.chains import verify_chain
 from signals.models import RejectedSignal, Signal
 from signals.services import track
 from tests.learning.kills import break_off_everywhere, left

@@ -6,11 +6,12 @@ import pytest
 
 from learning import outcomes, selectors, services
 from learning.calendar import DAILY, DAY_MS, DueJob
+from learning.chains import verify_chain
 from learning.daily import teach_night
 from learning.lessons import Memory
 from learning.models import LearningEvent, LearningState
 from learning.procedure import Procedure
-from learning.versions import verify_chain, weights_content
+from learning.versions import weights_content
 from signals.models import RejectedSignal, Signal
 from signals.rows import to_ms, to_time
 from signals.services import track

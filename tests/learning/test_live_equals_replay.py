@@ -15,10 +15,10 @@ from ingestion.timeframes import TIMEFRAMES
 from learning.bootstrap import bootstrap
 from learning.calendar import DAILY
 from learning.certify import Certificate, certify
+from learning.chains import verify_chain
 from learning.models import ActiveLearningState, LearningEvent, LearningState, RejectionLearningMetrics
 from learning.replay import Replayed, digest_of, replay
 from learning.school import School
-from learning.versions import verify_chain
 from learning.walk import Given
 from signals import services as scans
 from signals.digests import decisions_digest

@@ -11,12 +11,13 @@ from django.db import connection, transaction
 
 from ingestion.timeframes import TIMEFRAMES
 from learning.calendar import DAY_MS, HOUR_MS
+from learning.chains import verify_chain
 from learning.events import COLUMNS, Events, collect, digest
 from learning.labels import Label, events_of
 from learning.ledger import append, outcome_row, take_ledger
 from learning.lessons import HEAD_NAMES
 from learning.outcomes import known_by
-from learning.versions import create_version, verify_chain, weights_content
+from learning.versions import create_version, weights_content
 from signals.consensus import Weights
 from signals.rows import to_time
 from tests.learning.test_labels import MIDNIGHT_MS, label

@@ -9,19 +9,13 @@ from django.db import connection
 from alphapulse_site.clock import advance_market_clock, set_market_clock
 from alphapulse_site.models import MarketClock
 from learning import selectors
+from learning.by_hand import rollback
+from learning.chains import verify_chain
 from learning.config import Config
 from learning.models import ActiveLearningState, LearningEvent, LearningState
 from learning.procedure import Procedure
 from learning.state import weights_to_bytes
-from learning.versions import (
-    BEGINNING,
-    VersionError,
-    create_version,
-    ensure_birth,
-    rollback,
-    verify_chain,
-    weights_content,
-)
+from learning.versions import BEGINNING, VersionError, create_version, ensure_birth, weights_content
 from signals.consensus import Weights
 from signals.models import ScanClose
 from tests.at_once import run_at_once

@@ -5,8 +5,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from learning.by_hand import rollback
 from learning.models import STATE_TYPES
-from learning.versions import VersionError, rollback
+from learning.versions import VersionError
 
 
 class Command(BaseCommand):
