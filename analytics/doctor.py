@@ -1,11 +1,9 @@
 """The examination: every invariant, whether data is fresh, whether queues move, and what failed for good."""
 
-from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 
-from django.db import connection, transaction
-
 from alphapulse_site.models import JobRun, ParkedTask
+from alphapulse_site.snapshots import snapshot
 from analytics import health
 from analytics.invariants import INVARIANTS, Finding, Moment, found
 
@@ -14,26 +12,9 @@ PARKED_WINDOW = timedelta(days=1)
 
 def examine() -> list[Finding]:
     """All findings, of one snapshot of the database: nothing that moves meanwhile looks like a fault."""
-    with _snapshot():
+    with snapshot():
         moment = Moment.read()
         return [*(check(moment) for check in INVARIANTS), *_alive(), *_failures(moment)]
-
-
-def _snapshot() -> AbstractContextManager[object]:
-    """A repeatable, read-only view; inside somebody's transaction that one's own."""
-    return nullcontext() if connection.in_atomic_block else Snapshot()
-
-
-class Snapshot(transaction.Atomic):
-    """A transaction that sees the database as it was at its first statement and cannot write."""
-
-    def __init__(self) -> None:
-        super().__init__(using=None, savepoint=True, durable=True)
-
-    def __enter__(self) -> None:
-        super().__enter__()
-        with connection.cursor() as cursor:
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
 
 
 def _alive() -> list[Finding]:
