@@ -85,16 +85,11 @@ def _cast(extent: Extent, known: Extent, timeframe: str) -> tuple[list[Any], set
     return [symbols, [series_of(symbol) for symbol in symbols], *within], {version for _, version in cast}
 
 
-def stated_by(at: datetime, *, timeframe: str) -> Stated:
-    """The leans that ended by then and are not void, as the weights of their decision stated them, in any order.
-
-    Only those of today's heads: how sure a pool of other heads was says nothing about this one.
-    """
-    return stated_within(Extent(at), timeframe=timeframe)
-
-
 def stated_within(extent: Extent, *, timeframe: str, known: Extent = NOTHING) -> Stated:
-    """The leans of an extent of the ledger without those of another, by the rules of `stated_by`."""
+    """The leans of an extent of the ledger without those of another, as the weights of their decision stated them.
+
+    Void ones are left out, and those of other heads: how sure a pool of other heads was says nothing about this one.
+    """
     asked, used = _cast(extent, known, timeframe)
     numbers = _versions_by_heads(used).get(HEAD_NAMES, [])
     states = LearningState.objects.filter(state_type="head_weights", version__in=numbers)

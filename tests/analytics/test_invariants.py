@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from alphapulse_site.snapshots import snapshot
 from django.core.management import call_command
 from django.db import InternalError, connection
 from django.utils import timezone
 
 from alphapulse_site.celery import QUEUES
 from alphapulse_site.models import JobRun, ParkedTask
+from alphapulse_site.snapshots import snapshot
 from analytics.doctor import examine
 from analytics.inputs import input_digest
 from analytics.invariants import INVARIANTS, Finding, Moment

@@ -19,6 +19,7 @@ COPY_OF_IT = "restored_from_a_dump"
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_a_lived_system_passes(lived: Lived, db: None) -> None:
     found = audit()
 
@@ -28,6 +29,7 @@ def test_a_lived_system_passes(lived: Lived, db: None) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_a_restored_dump_gives_the_same_bytes_in_another_process(lived: Lived, db: None) -> None:
     hashes = list(LearningState.objects.order_by("id").values_list("hash", flat=True))
     server = ["-h", connection.settings_dict["HOST"], "-U", connection.settings_dict["USER"]]
