@@ -13,10 +13,11 @@ from scipy.optimize import minimize
 
 from learning import ledger, selectors, services
 from learning.calendar import DAILY, WEEKLY, DueJob, jobs_between
+from learning.chains import verify_chain
 from learning.models import LearningState
 from learning.school import School
 from learning.state import theta_of
-from learning.versions import ensure_birth, verify_chain
+from learning.versions import ensure_birth
 from signals.configuration import scan_timeframe
 from signals.consensus import pool
 from signals.models import ScanClose
