@@ -12,9 +12,10 @@ from django.core.management.base import BaseCommand, CommandError
 from alphapulse_site.arguments import progress_bar
 from learning.planted.figures import Results
 from learning.planted.summary import as_json, table
-from learning.planted.trials import Job, jobs
+from learning.planted.trials import Found, Job, jobs
 from learning.planted.world import KINDS
 from learning.planted.yardstick import REFERENCE
+from learning.planted_page import page
 from learning.planted_pool import results_of
 
 EXAMPLE = "example: manage.py planted --world A,N --seeds 4 --report var/planted"
@@ -71,10 +72,11 @@ class Command(BaseCommand):
         results = Results(tuple(found))
         figures = json.dumps(as_json(results, **settings), indent=None if options["json"] else 2, allow_nan=False)
         if options["report"]:
-            self._write(Path(options["report"]), figures)
+            html = page(results, seeds=options["seeds"], days=options["days"])
+            self._write(Path(options["report"]), html, figures)
         self.stdout.write(figures if options["json"] else "\n".join(table(results)))
 
-    def _found(self, asked: list[Job], options: dict[str, Any]) -> list[Any]:
+    def _found(self, asked: list[Job], options: dict[str, Any]) -> list[Found]:
         found = []
         with progress_bar(quiet=options["json"]) as progress:
             for each in results_of(asked, options["processes"]):
@@ -82,9 +84,10 @@ class Command(BaseCommand):
                 progress("trials", len(found) / len(asked))
         return sorted(found, key=lambda each: asked.index(each.job))
 
-    def _write(self, folder: Path, figures: str) -> None:
+    def _write(self, folder: Path, html: str, figures: str) -> None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            (folder / "planted.html").write_text(html, encoding="utf-8")
             (folder / "planted.json").write_text(figures + "\n", encoding="utf-8")
         except OSError as error:
             raise CommandError(f"{folder}: cannot be written to: {error.strerror}; name another --report") from error
