@@ -22,6 +22,9 @@ COLOURS = """
   --c5: #f0a6cc; --c6: #e6c34c; --c7: #c39bea; --c8: #e6e9ec; } }
 svg .curve { fill: none; stroke-width: 1.6; stroke-linejoin: round; } svg .band { opacity: .16; stroke: none; }
 svg .curve.c0 { stroke-width: 3; } .met { color: var(--good); } .unmet { color: var(--base); font-weight: 700; }
+.wide th[scope="row"] { white-space: normal; min-width: 12rem; font-weight: 500; } 
+.wide td:last-child { white-space: normal; }
+.plots { grid-template-columns: repeat(auto-fit, minmax(min(100%, 30rem), 1fr)); }
 svg .base { stroke-dasharray: 4 4; stroke-width: 1.2; }
 """ + "".join(
     f"svg .curve.c{n} {{ stroke: var(--c{n}); }} svg .band.c{n} {{ fill: var(--c{n}); }}"
@@ -67,16 +70,16 @@ def _scope(seeds: int, days: int) -> str:
 def _claims(found: Sequence[Line]) -> str:
     rows = [
         (
-            line.claim,
-            must(line),
-            written(line.figure, precision(line)),
-            verdict(line),
-            str(line.figure.seeds),
-            line.beside,
+            each.claim,
+            verdict(each),
+            must(each),
+            written(each.figure, precision(each)),
+            str(each.figure.seeds),
+            each.beside,
         )
-        for line in found
+        for each in found
     ]
-    return "<h2>What must hold</h2>\n" + _table(("claim", "must", "found", "", "seeds", "beside"), rows)
+    return "<h2>What must hold</h2>\n" + _table(("claim", "", "must", "found", "seeds", "beside"), rows)
 
 
 def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -141,7 +144,7 @@ def _betas(runs: Sequence[tuple[World, Course]]) -> list[Curve]:
 
 def _figure(title: str, drawn: Sequence[Curve], drawing: str) -> str:
     keys = ", ".join(f'<span class="key {curve.kind}">{escape(curve.name)}</span>' for curve in drawn)
-    return f'<figure class="broad"><h3>{escape(title)}</h3><figcaption>{keys}</figcaption>{drawing}</figure>\n'
+    return f"<figure><h3>{escape(title)}</h3><figcaption>{keys}</figcaption>{drawing}</figure>\n"
 
 
 def _reading() -> str:

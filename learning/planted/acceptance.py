@@ -112,7 +112,7 @@ def _noise(results: Results) -> Iterator[Line]:
     yield Line("N cold: win rate of accepted", "interval holds", 0.5, results.summary(won, "cold", "N"))
 
 
-SCALED = "against equal weights as loud as fits best"
+SCALED = "against scaled equal weights"
 
 
 def _guards(results: Results) -> Iterator[Line]:
