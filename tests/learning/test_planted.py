@@ -54,8 +54,8 @@ def test_permuted_outcomes_teach_nothing_and_prove_no_knowledge() -> None:
 
     found = opening(market, 16, stop=False)
 
-    # The gate itself opens: equal weights are so sure of nothing that a pool which says less beats them.
-    assert (found.over_scaled, found.over_half) == (None, False)
+    # It beats equal weights by saying less than they do; that is no knowledge, and opens nothing.
+    assert (found.opened, found.over_scaled, found.over_half) == (None, None, False)
     learner = Watched()
     course = run(market, {"learner": learner}, 9)["learner"]
     assert course.share[-1] < 0.6
@@ -88,17 +88,19 @@ def test_a_spoilt_version_has_its_strongest_head_inverted_and_doubled() -> None:
 
 
 def test_the_gate_opens_behind_the_job_s_own_procedure() -> None:
-    found = opening(Market(World.planted("A", 1), reference=1000), 12)
+    found = opening(Market(World.planted("A", 3), reference=1000), 24)
 
     assert found.opened is not None
-    assert 5 <= found.opened <= 12
+    assert found.over_scaled is not None
+    assert min(found.opened, found.over_scaled) >= 5
+    assert found.last == max(found.opened, found.over_scaled)
 
 
 def test_a_learner_told_of_accepted_scans_only_hears_of_nothing_else() -> None:
     class Listening(Watched):
         heard = 0
 
-        def night(self, today, decided_day, evidence, won, *, hour_block):  # type: ignore[no-untyped-def]
+        def night(self, today, decided_day, evidence, won, *, hour_block):
             self.heard += len(won)
             return super().night(today, decided_day, evidence, won, hour_block=hour_block)
 

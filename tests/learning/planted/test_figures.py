@@ -75,7 +75,7 @@ def test_a_week_that_is_not_whole_is_not_measured() -> None:
         ("told", None, Figure(3.0, 3), None),
     ],
 )
-def test_a_line_is_met_missed_or_not_measured(relation, bound, figure, met) -> None:  # type: ignore[no-untyped-def]
+def test_a_line_is_met_missed_or_not_measured(relation, bound, figure, met) -> None:
     assert Line("claim", relation, bound, figure).met is met
 
 

@@ -70,7 +70,7 @@ def test_hit_rates_are_moving_averages_of_hits_among_votes() -> None:
 @settings(max_examples=100)
 @given(seeds, st.sampled_from([2, 5, 9]), st.integers(1, 40))
 def test_hedge_keeps_its_regret_bound(seed: int, heads: int, rounds: int) -> None:
-    """sum <p, l> <= min_h L_h + ln H / rate + rate / 8 sum range^2 (Cesa-Bianchi & Lugosi 2006), whatever the losses."""
+    """sum <p, l> <= min_h L_h + ln H / rate + rate / 8 sum range^2 (Cesa-Bianchi & Lugosi 2006), for any loss."""
     losses = np.random.default_rng(seed).exponential(1.0, (rounds, heads)) ** 2
     hedge, paid = Hedge(heads), 0.0
     for row in losses:
@@ -83,7 +83,7 @@ def test_hedge_keeps_its_regret_bound(seed: int, heads: int, rounds: int) -> Non
 
 def test_hedge_weights_are_exponential_in_the_losses() -> None:
     hedge = taught(Hedge(4), 2)
-    losses = sum(head_losses(z, np.where(won, 1.0, -1.0)) for z, won in (night(0), night(1)))
+    losses = np.add(*(head_losses(z, np.where(won, 1.0, -1.0)) for z, won in (night(0), night(1))))
 
     shares = np.exp(-(losses - losses.min()))
     assert np.allclose(hedge.weights, 0.8 * shares / shares.sum())
