@@ -72,7 +72,10 @@ def losses(course: Course, events: Events, *, mirrored: bool = False) -> FloatAr
 
 @dataclass(frozen=True)
 class Run:
-    """One rerun of the nights over counted events; sums in nats, weighted by uniqueness, and the weight.
+    """One rerun of the nights over counted events; sums in nats, and their number.
+
+    Every event counts 1, as in all other scores. The learner weighs them by uniqueness, which depends on how long a
+    bracket lasted: under those weights fast markets count more, whatever was published in them.
 
     `gain`: what the learner gains over the base rate. `fit`: what its predictions lose less on the outcomes they met
     than on the mirrored ones. In a shuffle either was as likely for whoever did not know the day's outcomes yet.
@@ -80,20 +83,20 @@ class Run:
 
     gain: float = 0.0
     fit: float = 0.0
-    weight: float = 0.0
+    events: int = 0
 
     def __add__(self, other: "Run") -> "Run":
-        return Run(self.gain + other.gain, self.fit + other.fit, self.weight + other.weight)
+        return Run(self.gain + other.gain, self.fit + other.fit, self.events + other.events)
 
 
 def rerun(events: Events, counted: BoolArray, heads: tuple[str, ...], config: Config) -> Run:
     """The nights over one ledger: all events are learned from, the counted ones scored."""
     own, base = nights_of(events, heads, config)
-    met, weight = losses(own, events), events.uniqueness * counted
+    met = losses(own, events)
     return Run(
-        gain=float((weight * (losses(base, events) - met)).sum()),
-        fit=float((weight * (losses(own, events, mirrored=True) - met)).sum()),
-        weight=float(weight.sum()),
+        gain=float((losses(base, events) - met)[counted].sum()),
+        fit=float((losses(own, events, mirrored=True) - met)[counted].sum()),
+        events=int(counted.sum()),
     )
 
 
@@ -156,8 +159,8 @@ def permuted(
         progress((number + 1) / (shuffles + 1))
     real, *others = runs
     return Permutation(
-        gain=real.gain / real.weight,
-        shuffled=tuple(run.gain / run.weight for run in others),
-        fits=tuple(run.fit / run.weight for run in others),
-        events=sum(int(counted.sum()) for _, counted in used),
+        gain=real.gain / real.events,
+        shuffled=tuple(run.gain / run.events for run in others),
+        fits=tuple(run.fit / run.events for run in others),
+        events=real.events,
     )

@@ -64,14 +64,14 @@ def test_gain_and_fit_are_the_plain_sums_over_the_counted_events_by_what_was_in_
     gain = fit = 0.0
     for row in np.flatnonzero(counted).tolist():
         met = bool(events.won_long[row]), bool(events.won_short[row])
-        gain += events.uniqueness[row] * (loss(base, row, *met) - loss(own, row, *met))
-        fit += events.uniqueness[row] * (loss(own, row, met[1], met[0]) - loss(own, row, *met))
+        gain += loss(base, row, *met) - loss(own, row, *met)
+        fit += loss(own, row, met[1], met[0]) - loss(own, row, *met)
 
     found = rerun(events, counted, NAMES, SMALL)
 
     assert found.gain == pytest.approx(gain)
     assert found.fit == pytest.approx(fit)
-    assert found.weight == pytest.approx(events.uniqueness[counted].sum())
+    assert found.events == counted.sum()
     assert losses(own, events)[5] == pytest.approx(loss(own, 5, bool(events.won_long[5]), bool(events.won_short[5])))
 
 
@@ -106,7 +106,7 @@ def test_several_ledgers_have_a_learner_each_and_what_is_not_counted_is_only_lea
 
     found = tried(one, two, shuffles=0)
 
-    assert found.gain == pytest.approx(sum(run.gain for run in runs) / sum(run.weight for run in runs))
+    assert found.gain == pytest.approx(sum(run.gain for run in runs) / sum(run.events for run in runs))
     assert (found.p_value, found.leaks, found.events) == (None, None, 400)
     assert tried(one, shuffles=2).leaks is None
     nobody = permuted([(one, np.full(len(one), False))], NAMES, shuffles=2, config=SMALL)
