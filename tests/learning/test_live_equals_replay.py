@@ -10,6 +10,7 @@ from django.db.models import Q
 
 from alphapulse_site.clock import advance_market_clock
 from alphapulse_site.models import JobRun
+from analytics.selectors.scans import why
 from ingestion.models import BackfillRun, CandleGap, CandleRevision, MarketFeed, Symbol
 from ingestion.timeframes import TIMEFRAMES
 from learning.bootstrap import bootstrap
@@ -19,11 +20,14 @@ from learning.chains import verify_chain
 from learning.models import ActiveLearningState, LearningEvent, LearningState, RejectionLearningMetrics
 from learning.replay import Replayed, digest_of, replay
 from learning.school import School
+from learning.selectors import weights_from
+from learning.versions import calibration_content, create_version
 from learning.walk import Given
 from signals import services as scans
+from signals.consensus import Calibration, evidence
 from signals.digests import decisions_digest
 from signals.heads import HEADS
-from signals.models import RejectedSignal, ScanHistory, Signal
+from signals.models import RejectedSignal, ScanClose, ScanHistory, Signal
 from signals.mood import MOOD_FIELDS
 from signals.rows import to_ms, to_time
 from signals.scan import Rules
@@ -83,9 +87,7 @@ def test_the_lived_night_says_what_the_replayed_one_says(lived: Lived) -> None:
     school, _ = replayed(lived)
     run = JobRun.objects.get(job=DAILY, period="2021-06-17")
 
-    told = next(
-        lesson.report for lesson in school.lessons if (lesson.job.job, lesson.job.period) == (DAILY, run.period)
-    )
+    told = {lesson.job.period: lesson.report for lesson in school.lessons if lesson.job.job == DAILY}[run.period]
 
     assert run.report == told
     assert " twins differ by +0.000 R, agree in 100.0 %" in told["verdicts"]["twins"]["reason"]
@@ -236,6 +238,53 @@ FIRST_AFTER = LIVED_UNTIL + timedelta(milliseconds=QUARTER)
 def lived_ones() -> Certificate:
     """The certificate of the closes that were lived, and not bootstrapped."""
     return certify(since=HISTORY_END + timedelta(minutes=1))
+
+
+def test_closes_decided_by_a_calibration_are_certified_with_it(lived: Lived) -> None:
+    made = create_version(
+        "calibration",
+        content=calibration_content(Calibration(0.5, -0.25)),
+        status="active",
+        created_by="test",
+        effective_from=FIRST_AFTER,
+    )
+    aftermath.live_on(1)
+    scans_then = ScanHistory.objects.filter(close_time=FIRST_AFTER).exclude(lean=0)
+
+    assert ScanClose.objects.get(close_time=FIRST_AFTER).calibration_version == made.version
+    assert ScanClose.objects.get(close_time=LIVED_UNTIL).calibration_version == 1
+    for scan in scans_then:
+        state = LearningState.objects.get(state_type="head_weights", version=scan.weight_version)
+        weights = weights_from(state.content)
+        pooled = sum(beta * said for beta, said in zip(weights.beta, evidence_of(scan), strict=True))
+        stated = weights.bias[0 if scan.lean > 0 else 1] + abs(pooled)
+        assert scan.win_probability == pytest.approx(1 / (1 + np.exp(0.25 - 0.5 * stated)), rel=1e-12)
+        told = why(scan).explanation
+        assert sum(vote.contribution for vote in told.votes) == pytest.approx(scan.log_odds, rel=1e-12)
+        assert told.pool.win_probability == scan.win_probability
+    assert scans_then.count() >= 3
+    assert lived_ones().differences == []
+
+
+def test_a_close_certified_with_another_calibration_differs(lived: Lived) -> None:
+    create_version(
+        "calibration",
+        content=calibration_content(Calibration(0.5, -0.25)),
+        status="active",
+        created_by="test",
+        effective_from=FIRST_AFTER,
+    )
+    ScanClose.objects.filter(close_time=LIVED_UNTIL).update(calibration_version=2)
+
+    found = lived_ones().differences
+
+    assert any("win_probability" in line for line in found)
+    assert all(f"{LIVED_UNTIL:%Y-%m-%d %H:%M}" in line for line in found)
+
+
+def evidence_of(scan: ScanHistory) -> list[float]:
+    columns = np.array(scan.directions, np.int8), np.array(scan.probabilities), np.array(scan.confidences)
+    return list(evidence(*columns))
 
 
 def test_a_candle_restated_after_the_decisions_leaves_them_certified(lived: Lived) -> None:

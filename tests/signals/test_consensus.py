@@ -1,11 +1,15 @@
 """The pool: signs, abstention, and the weights that decide."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import expit, logit
 
-from signals.consensus import EVIDENCE_CAP, Weights, evidence, pool
+from signals.consensus import EVIDENCE_CAP, Calibration, Weights, calibrated, evidence, pool
+from signals.digests import weights_digest
+from signals.gates import Thresholds
+from signals.version import Version
 
 HEADS = ("technical", "sentiment", "volume", "patterns", "structure")
 votes = st.lists(st.tuples(st.sampled_from([-1, 0, 1]), st.floats(0.5, 0.95), st.floats(0, 1)), min_size=5, max_size=5)
@@ -95,3 +99,67 @@ def test_published_shares_lie_on_the_simplex() -> None:
     assert np.isclose(weights.shares.sum(), 1.0)
     assert (weights.shares >= 0).all()
     assert weights.polarity.tolist() == [1, -1, 0, 1, 1]
+
+
+@given(
+    votes,
+    st.lists(st.floats(-1, 1), min_size=5, max_size=5),
+    st.floats(0.05, 5),
+    st.floats(-2, 2),
+)
+def test_a_calibrated_pool_is_the_corrected_log_odds_of_the_raw_one(
+    rows: list[tuple[int, float, float]], beta: list[float], slope: float, intercept: float
+) -> None:
+    weights, z = Weights(HEADS, np.array(beta), np.array([-0.7, -0.6])), evidence(*arrays(rows))
+    raw = pool(weights, z)
+
+    found = pool(calibrated(weights, Calibration(slope, intercept)), z)
+
+    if abs(raw.log_odds[0]) > 1e-9:
+        assert found.lean[0] == raw.lean[0]
+        expected = expit(intercept + slope * logit(raw.probability[0]))
+        assert np.isclose(found.probability[0], expected, rtol=1e-9)
+
+
+def test_a_calibration_by_hand() -> None:
+    """Long with stated log-odds -0.7 + 0.2 x 2 = -0.3, halved and lowered by 0.1: -0.25."""
+    weights = Weights(("one",), np.array([0.2]), np.array([-0.7, -0.6]))
+
+    found = pool(calibrated(weights, Calibration(0.5, -0.1)), np.array([[2.0]]))
+
+    assert found.probability[0] == pytest.approx(0.43782349911420193, rel=1e-12)
+
+
+def test_shares_and_polarity_are_those_of_the_raw_weights() -> None:
+    weights = Weights(HEADS, np.array([0.3, -0.2, 0.1, 0.0, 0.4]), np.zeros(2))
+
+    corrected = calibrated(weights, Calibration(0.3, -0.2))
+
+    assert np.allclose(corrected.shares, weights.shares, rtol=1e-12)
+    assert (corrected.polarity == weights.polarity).all()
+
+
+def test_no_calibration_leaves_the_very_weights_and_the_ids_of_what_they_decide() -> None:
+    version = Version(Weights.at_birth(HEADS), Thresholds(0.05), 1, 1)
+
+    assert version.deciding is version.weights
+    # As it was before there were calibrations.
+    assert weights_digest(version.deciding, version.thresholds).hex() == (
+        "f3dc09da3e69178f186dc60f990f0a4bccefec4cf9ef5bd4a873de7ce909eaec"
+    )
+
+
+@pytest.mark.parametrize(
+    ("slope", "intercept", "message"),
+    [
+        (0.0, 0.0, "turn the pool around"),
+        (-0.4, 0.0, "turn the pool around"),
+        (float("nan"), 0.0, "finite"),
+        (1.0, float("inf"), "finite"),
+    ],
+)
+def test_a_calibration_that_turns_the_pool_or_is_no_number_is_refused(
+    slope: float, intercept: float, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        Calibration(slope, intercept)
