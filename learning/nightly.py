@@ -103,10 +103,11 @@ def run_night(
     context = _Context(procedure, scored, lesson, known, tonight, config)
     drafts = (*_early_challenger(context, turn.drift), *_decided(context, turn, drafted, verdicts))
     in_force = next((draft.weights for draft in drafts if draft.status == "active"), procedure.weights)
-    tonight_on = InForce(today, theta_of(in_force), IDENTITY if turn.rolled_back else calibration)
-    live = (*procedure.live, tonight_on)[-config.remembered_nights :]
+    following = turn.following.ruled_by(
+        InForce(today, theta_of(in_force), IDENTITY if turn.rolled_back else calibration), config
+    )
     return Night(
-        procedure=replace(turn.following, live=live),
+        procedure=following,
         drafts=drafts,
         verdicts=verdicts,
         opened=turn.opened,

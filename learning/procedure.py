@@ -126,9 +126,16 @@ class Procedure:
         live = (*self.live[:-1], replace(self.live[-1], theta=theta_of(weights)))
         return replace(self, live=live, watched_since=self.learner.day)
 
+    def ruled_by(self, night: InForce, config: Config) -> "Procedure":
+        """This in force from its night on; with another calibration the guard starts afresh, on another path."""
+        guard = self.guard if night.calibration == self.live[-1].calibration else Bets()
+        return replace(self, live=(*self.live, night)[-config.remembered_nights :], guard=guard)
+
     def recalibrated(self, calibration: Calibration) -> "Procedure":
         """This calibration in force since the last night: a person may have put another one there by day."""
-        return replace(self, live=(*self.live[:-1], replace(self.live[-1], calibration=calibration)))
+        if calibration == self.live[-1].calibration:
+            return self
+        return replace(self, live=(*self.live[:-1], replace(self.live[-1], calibration=calibration)), guard=Bets())
 
     def to_bytes(self) -> bytes:
         """Canonical: equal procedures have equal bytes, and every float comes back exactly."""

@@ -1,17 +1,23 @@
 """The nights in a row: shadow until proven, live under guard, back when it fails, and a person's hand on the lever."""
 
+import json
+
 import numpy as np
 import pytest
 
+from learning.calendar import DAILY, DAY_MS, DueJob
 from learning.config import Config
+from learning.daily import teach_night
 from learning.events import Events, join
+from learning.lessons import Memory, VersionDraft
 from learning.nightly import Night, run_night
 from learning.procedure import Procedure
 from learning.promotion import Twins
 from learning.state import weights_to_bytes
 from learning.step import length, step_cap
-from signals.consensus import BIRTH_BIAS, EQUAL_BETA, Weights
-from tests.learning.ledgers import HEADS, SMALL, changed, ledger, nights
+from signals.consensus import BIRTH_BIAS, EQUAL_BETA, Calibration, Weights
+from signals.gates import Thresholds
+from tests.learning.ledgers import HEADS, SMALL, changed, ledger, nights, number
 
 CONFIG = Config(half_lives=(7.0, float("inf")))
 
@@ -219,3 +225,97 @@ def test_a_market_in_which_nobody_knows_anything_leaves_the_pool_quiet() -> None
 
     assert last.weights.sharpness < 0.15
     assert last.procedure.learner.certificate.holds(CONFIG)
+
+
+def test_a_decision_is_scored_with_the_calibration_in_force_on_its_day() -> None:
+    events, corrected = skilled(6), Calibration(0.5, -0.3)
+    procedure = nights(events, 2, config=CONFIG)[-1].procedure
+    for today in (3, 4):
+        night = run_night(procedure, events, today=today, config=CONFIG, calibration=corrected if today == 3 else OTHER)
+        procedure = night.procedure
+    tonight = events.rows(events.matured_day == 5)
+
+    scored = run_night(procedure, events, today=5, config=CONFIG).procedure.scores[-1]
+
+    # Decided on day 3: by the weights of night 3, corrected as from that night on.
+    then = procedure.in_force(3)
+    assert then.calibration == corrected
+    pooled = tonight.evidence @ then.theta[2:]
+    long, short = (-0.3 + 0.5 * (then.theta[side] + sign * pooled) for side, sign in ((0, 1), (1, -1)))
+    lost = np.logaddexp(0, long) - tonight.won_long * long + np.logaddexp(0, short) - tonight.won_short * short
+    assert scored.live == pytest.approx(np.average(lost / 2, weights=tonight.uniqueness), rel=1e-9)
+
+
+OTHER = Calibration(3.0, 2.0)
+
+
+def test_the_learner_steps_on_from_the_raw_weights_whatever_corrects_them() -> None:
+    events = skilled(6)
+    before = nights(events, 4, config=CONFIG)[-1].procedure
+
+    plain = run_night(before, events, today=5, config=CONFIG)
+    other = run_night(before, events, today=5, config=CONFIG, calibration=Calibration(0.8, 0.05))
+
+    assert other.draft.status == plain.draft.status == "active"
+    assert weights_to_bytes(other.draft.weights) == weights_to_bytes(plain.draft.weights)
+    assert other.procedure.learner.to_bytes() == plain.procedure.learner.to_bytes()
+
+
+def test_the_vetoes_judge_what_would_decide() -> None:
+    events = skilled(20)
+    before = nights(events, 14, config=CONFIG)[-1].procedure
+
+    def slope(calibration: Calibration) -> float:
+        night = run_night(before, events, today=15, config=CONFIG, calibration=calibration)
+        return number(next(verdict for verdict in night.verdicts if verdict.name == "calibration").figures["slope"])
+
+    assert slope(Calibration(0.5, 0.0)) == pytest.approx(2 * slope(Calibration()), rel=1e-6)
+
+
+def test_a_calibration_that_loses_brings_equal_weights_back_without_it() -> None:
+    events = skilled(40)
+    procedure = nights(events, 12, config=CONFIG)[-1].procedure
+    for today in range(13, 36):
+        night = run_night(procedure, events, today=today, config=CONFIG, calibration=OTHER)
+        procedure = night.procedure
+        if night.rolled_back:
+            break
+
+    assert night.rolled_back
+    assert procedure.live[-1].calibration.is_identity
+    assert procedure.live[-2].calibration == OTHER
+    assert (night.weights.beta == EQUAL_BETA).all()
+
+
+def test_the_night_that_rolls_back_drafts_a_version_without_calibration() -> None:
+    events = skilled(40)
+    memory = Memory(nights(events, 12, config=CONFIG)[-1].procedure, Weights.at_birth(HEADS), Thresholds(), OTHER)
+    drafts: tuple[VersionDraft, ...] = ()
+    for today in range(13, 36):
+        lesson = teach_night(DueJob(today * DAY_MS, DAILY), memory, events.known_on(today), CONFIG)
+        memory, drafts = lesson.memory, lesson.drafts
+        if lesson.report["rolled_back"]:
+            break
+
+    assert [draft.state_type for draft in drafts] == ["head_weights", "head_weights", "calibration"]
+    assert (drafts[-1].calibration, drafts[-1].created_by) == (Calibration(), "live_guard")
+    assert drafts[-1].effective_ms == drafts[0].effective_ms
+
+
+def test_what_was_kept_before_there_were_calibrations_is_read_as_without(life) -> None:
+    document = json.loads(life[-1].procedure.to_bytes())
+    document |= {"format": 1, "live": [row[:2] for row in document["live"]]}
+
+    back = Procedure.from_bytes(json.dumps(document).encode())
+
+    assert back.digest == life[-1].procedure.digest
+    assert all(night.calibration.is_identity for night in back.live)
+
+
+def test_a_calibrated_procedure_comes_back_from_its_bytes_exactly(life) -> None:
+    procedure = life[-1].procedure.recalibrated(Calibration(1 / 3, -0.1 - 0.2))
+
+    back = Procedure.from_bytes(procedure.to_bytes())
+
+    assert back.digest == procedure.digest != life[-1].procedure.digest
+    assert back.live[-1].deciding.tobytes() == procedure.live[-1].deciding.tobytes()

@@ -16,7 +16,8 @@ from learning.events import COLUMNS, Events, collect, digest
 from learning.labels import Label, events_of
 from learning.ledger import append, outcome_row, take_ledger
 from learning.lessons import HEAD_NAMES
-from learning.outcomes import known_by
+from learning.outcomes import known_by, stated_by
+from learning.stated import stated_of
 from learning.versions import create_version, weights_content
 from signals.consensus import Weights
 from signals.rows import to_time
@@ -176,3 +177,48 @@ def test_a_label_is_in_the_ledger_to_the_bit() -> None:
     written = [list(told.evidence), *(getattr(told, name) for name in names[1:])]
     assert repr([evidence, *numbers]) == repr(written)  # which tells -0.0 from 0.0
     assert (ended_at, ended_at.utcoffset()) == (to_time(told.ended_ms), timedelta(0))
+
+
+# --- as the weights of their decision stated them ---------------------------------------------------------------------
+
+
+def test_leans_read_from_the_ledger_are_those_of_their_labels_to_the_bit() -> None:
+    heads = len(HEAD_NAMES)
+    known = {
+        version: Weights(HEAD_NAMES, np.random.default_rng(version).normal(0.2, 0.3, heads), np.array([-0.7, -0.6]))
+        for version in (5, 6)
+    }
+    for weights in known.values():
+        create_version("head_weights", content=weights_content(weights), status="active", created_by="test")
+    draw = np.random.default_rng(8)
+    told = [
+        label(
+            number,
+            symbol=f"S{number % 7}",
+            decided_ms=MIDNIGHT_MS + number * 900_000,
+            side=int(draw.choice([-1, 1])),
+            is_void=number % 10 == 0,
+            evidence=tuple(draw.normal(size=heads).tolist()),
+            net_r=float(draw.normal()),
+            uniqueness=float(draw.uniform(0.1, 1)),
+            weight_version=5 + number % 2,
+        )
+        for number in range(1, 60)
+    ]
+    # Decided by a pool of other heads, which was another one.
+    write([*told, label(900, evidence=(0.1, 0.2, 0.3), weight_version=1)])
+
+    found, expected = stated_by(EVER, timeframe="15m"), stated_of(told, known)
+
+    found, expected = (each.take(np.argsort(each.key)) for each in (found, expected))
+    assert len(found) == sum(not each.is_void for each in told)
+    for name, column in expected.columns.items():
+        assert getattr(found, name).tobytes() == column.tobytes(), name
+    first = told[0]
+    bias = known[6].bias[0 if first.side > 0 else 1]
+    by_hand = bias + first.side * float(np.dot(known[6].beta, first.evidence))
+    assert found.margin[0] == pytest.approx(by_hand, rel=1e-12)
+
+
+def test_an_empty_ledger_states_nothing() -> None:
+    assert len(stated_by(EVER, timeframe="15m")) == 0

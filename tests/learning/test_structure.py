@@ -6,6 +6,7 @@ import pytest
 from learning.calibration import calibrate
 from learning.config import Config
 from learning.structure import Scores, draft_calibration, draft_threshold
+from signals.consensus import Calibration
 from tests.learning.ledgers import number
 
 CONFIG = Config()
@@ -80,6 +81,54 @@ def test_too_few_effective_events_give_no_calibration() -> None:
     assert not draft.accepted
     assert (draft.slope, draft.intercept) == (1.0, 0.0)
     assert "1000 needed" in draft.reason
+
+
+def test_the_one_in_force_stays_where_another_is_not_shown_to_be_better() -> None:
+    given, proven = scores(0.4), Calibration(0.4, 0.0)
+
+    draft = draft_calibration(given, limit_days=1.0, config=CONFIG, in_force=proven, since_day=0)
+
+    assert draft.status == "challenger"
+    assert number(draft.figures["e_value"]) < 20
+    assert draft.slope == pytest.approx(0.4, abs=0.05)
+    assert draft_calibration(given, limit_days=1.0, config=CONFIG, in_force=Calibration(3.0, 1.0)).accepted
+
+
+def test_a_calibration_is_asked_about_the_days_it_has_been_in_force_only() -> None:
+    given = scores(0.4, days=60)
+
+    found = [
+        draft_calibration(given, limit_days=1.0, config=CONFIG, since_day=since).figures["days"]
+        for since in (50, 45, 0)
+    ]
+
+    assert found == [10, 15, 60 - 7]
+    assert not draft_calibration(given, limit_days=1.0, config=CONFIG, since_day=50).accepted
+    assert not draft_calibration(given, limit_days=1.0, config=CONFIG, since_day=70).accepted
+
+
+def test_each_days_gain_is_that_over_the_calibration_in_force() -> None:
+    """The last day's, against the same fit made here from what had ended a day before it."""
+    given, bold = scores(0.4, days=20), Calibration(1.5, 0.2)
+    known, last = given.decided_day + 3 <= 19, given.decided_day == 19
+    fit = calibrate(given.margin[known], given.won[known], given.weight[known])
+    assert fit is not None
+    stated, won = given.margin[last], given.won[last]
+    sign = np.where(won, -1, 1)
+    by_hand = np.logaddexp(0, sign * (0.2 + 1.5 * stated)) - np.logaddexp(0, sign * fit.applied(stated))
+
+    draft = draft_calibration(given, limit_days=1.0, config=CONFIG, in_force=bold, since_day=19)
+
+    assert draft.figures["days"] == 1
+    assert draft.figures["mean_gain"] == pytest.approx(by_hand.mean(), rel=1e-9)
+
+
+def test_a_pool_that_is_wrong_throughout_is_not_turned_around() -> None:
+    draft = draft_calibration(scores(-0.4), limit_days=1.0, config=CONFIG, in_force=Calibration(0.9, 0.1))
+
+    assert (draft.status, draft.slope, draft.intercept) == ("rejected", 0.9, 0.1)
+    assert "turn the pool around" in draft.reason
+    assert number(draft.figures["slope"]) == pytest.approx(-0.4, abs=0.05)
 
 
 @pytest.mark.parametrize("limit_days", [1.0, 3.0])
