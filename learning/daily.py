@@ -48,7 +48,8 @@ def _weight_draft(job: DueJob, draft: Draft) -> VersionDraft:
 
 def _without_calibration(job: DueJob, night: Night) -> VersionDraft:
     """What decided was the calibrated pool: when the guard falls, equal weights come back as they were proven."""
-    return VersionDraft("calibration", job, "active", night.drafts[0].reason, "live_guard", calibration=Calibration())
+    reason = next(draft.reason for draft in night.drafts if draft.created_by == "live_guard")
+    return VersionDraft("calibration", job, "active", reason, "live_guard", calibration=Calibration())
 
 
 def _night_report(night: Night, outcomes: int) -> dict[str, Any]:

@@ -127,15 +127,20 @@ class Procedure:
         return replace(self, live=live, watched_since=self.learner.day)
 
     def ruled_by(self, night: InForce, config: Config) -> "Procedure":
-        """This in force from its night on; with another calibration the guard starts afresh, on another path."""
-        guard = self.guard if night.calibration == self.live[-1].calibration else Bets()
-        return replace(self, live=(*self.live, night)[-config.remembered_nights :], guard=guard)
+        """This in force from its night on."""
+        live = (*self.live, night)[-config.remembered_nights :]
+        return replace(self._judged_afresh(night), live=live)
+
+    def _judged_afresh(self, night: InForce) -> "Procedure":
+        """Guard and drift go on unless the calibration is another one: then they judge another path from here on."""
+        if night.calibration == self.live[-1].calibration:
+            return self
+        return replace(self, guard=Bets(), watched_since=night.day)
 
     def recalibrated(self, calibration: Calibration) -> "Procedure":
         """This calibration in force since the last night: a person may have put another one there by day."""
-        if calibration == self.live[-1].calibration:
-            return self
-        return replace(self, live=(*self.live[:-1], replace(self.live[-1], calibration=calibration)), guard=Bets())
+        night = replace(self.live[-1], calibration=calibration)
+        return replace(self._judged_afresh(night), live=(*self.live[:-1], night))
 
     def to_bytes(self) -> bytes:
         """Canonical: equal procedures have equal bytes, and every float comes back exactly."""
