@@ -9,7 +9,9 @@ from alphapulse_site.clock import advance_market_clock, set_market_clock
 from alphapulse_site.models import MarketClock
 from analytics.selectors import versions as analytics_versions
 from learning import selectors, services
+from learning.by_hand import rollback
 from learning.calendar import DAILY, DueJob
+from learning.chains import verify_chain
 from learning.config import Config
 from learning.models import ActiveLearningState, LearningState
 from learning.procedure import Procedure
@@ -18,8 +20,6 @@ from learning.versions import (
     calibration_content,
     create_version,
     ensure_birth,
-    rollback,
-    verify_chain,
     weights_content,
 )
 from signals.consensus import Calibration, Weights

@@ -16,7 +16,7 @@ from learning.events import COLUMNS, Events, collect, digest
 from learning.labels import Label, events_of
 from learning.ledger import append, outcome_row, take_ledger
 from learning.lessons import HEAD_NAMES
-from learning.outcomes import known_by, stated_by
+from learning.outcomes import Extent, known_by, stated_within
 from learning.stated import stated_of
 from learning.versions import create_version, weights_content
 from signals.consensus import Weights
@@ -208,7 +208,7 @@ def test_leans_read_from_the_ledger_are_those_of_their_labels_to_the_bit() -> No
     # Decided by a pool of other heads, which was another one.
     write([*told, label(900, evidence=(0.1, 0.2, 0.3), weight_version=1)])
 
-    found, expected = stated_by(EVER, timeframe="15m"), stated_of(told, known)
+    found, expected = stated_within(Extent(EVER), timeframe="15m"), stated_of(told, known)
 
     found, expected = (each.take(np.argsort(each.key)) for each in (found, expected))
     assert len(found) == sum(not each.is_void for each in told)
@@ -221,4 +221,4 @@ def test_leans_read_from_the_ledger_are_those_of_their_labels_to_the_bit() -> No
 
 
 def test_an_empty_ledger_states_nothing() -> None:
-    assert len(stated_by(EVER, timeframe="15m")) == 0
+    assert len(stated_within(Extent(EVER), timeframe="15m")) == 0
