@@ -204,7 +204,12 @@ UNION ALL SELECT 'state types that do not point at their newest version in force
     FROM active_learning_state AS active JOIN learning_state AS pointed ON pointed.id = active.state_id
     WHERE pointed.version <> (
         SELECT max(version) FROM learning_state AS other
-        WHERE other.state_type = active.state_type AND other.effective_from IS NOT NULL)"""
+        WHERE other.state_type = active.state_type AND other.effective_from IS NOT NULL)
+UNION ALL SELECT 'state types that point at a version not marked active', count(*)
+    FROM active_learning_state AS active JOIN learning_state AS pointed ON pointed.id = active.state_id
+    WHERE pointed.status <> 'active' OR pointed.state_type <> active.state_type
+UNION ALL SELECT 'versions marked active that nothing points at', count(*) FROM learning_state AS state
+    WHERE status = 'active' AND NOT EXISTS (SELECT FROM active_learning_state WHERE state_id = state.id)"""
 
 
 def ledger_is_dense(moment: Moment) -> Finding:

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
@@ -11,18 +11,20 @@ from alphapulse_site.snapshots import snapshot
 from learning.as_of import AsOf
 from learning.by_hand import KINDS as BY_HAND
 from learning.by_hand import columns_by_hand
-from learning.calendar import DueJob, job_at
+from learning.calendar import job_at
 from learning.chains import broken_versions, walked_ledger
 from learning.lessons import HEAD_NAMES
 from learning.models import ActiveLearningState, LearningEvent, LearningState
-from learning.services import columns_of, event_of, lesson_of, scans_are_kept
+from learning.services import alarms_of, columns_of, event_of, lesson_of, scans_are_kept
 from learning.versions import HASHED, VersionError, birth_content, following, made_with, status_once_replaced
 from signals.rows import to_ms
 
 Progress = Callable[[str, float], None]
 Key = tuple[str, int]  # state type, version
+Made = tuple[list[tuple[str, dict[str, Any]]], list[LearningEvent]]
 
-BY_JOB = ("promotion", "rejection", "job")
+OF_VERSIONS, ALARM = ("promotion", "rejection", "job"), "drift"
+BY_JOB = (*OF_VERSIONS, ALARM)
 OTHER_CODE, OTHER_HEADS = "made by other code", "made for other heads"
 NO_SCANS = "its scans are no longer kept"
 # What rewritten rows make the jobs' code say of what it is given.
@@ -99,9 +101,12 @@ class Replay:
 
     def _take(self, events: list[LearningEvent]) -> None:
         """One job, or one act by hand: its versions made again, or the reason why they are not."""
-        rows = [self._told(event) for event in events]
+        of_versions = [event for event in events if event.kind != ALARM]
+        if not of_versions:
+            self._differ(f"ledger event {events[0].sequence} is an alarm that no job of its time told")
+        rows = [self._told(event) for event in of_versions]
         stored = [row for row in rows if row is not None]
-        if len(stored) == len(events):
+        if stored and len(stored) == len(of_versions):
             reason = self._why_not(events[0], stored)
             if reason:
                 self.found.not_replayed[reason] += len(stored)
@@ -126,44 +131,49 @@ class Replay:
             return OTHER_CODE
         if any(row.content.get("heads", list(HEAD_NAMES)) != list(HEAD_NAMES) for row in rows):
             return OTHER_HEADS
-        job = _job_of(event)
+        job = job_at(to_ms(event.market_at)) if event.kind in BY_JOB else None
         return NO_SCANS if job and not scans_are_kept(job) else ""
 
     def _replay(self, events: list[LearningEvent], stored: list[LearningState]) -> None:
+        first = events[0]
         try:
-            made = list(self._made(events[0]))
+            made, told = self._by_hand(first) if first.kind in BY_HAND else self._by_job(first)
         except CANNOT as error:
             self._differ(f"{_named(stored[0])} cannot be made again: {error}")
             return
         if len(made) != len(stored):
-            self._differ(
-                f"{_named(stored[0])}: its job stored {len(stored)} versions, made again it leaves {len(made)}"
-            )
+            count = f"{len(stored)} versions, made again it leaves {len(made)}"
+            self._differ(f"{_named(stored[0])}: its job stored {count}")
             return
-        before = dict(self.newest)
-        for event, row, (state_type, columns, told) in zip(events, stored, made, strict=True):
-            self.then.move(event.sequence, before)
+        numbers = dict(self.newest)
+        for row, (state_type, columns) in zip(stored, made, strict=True):
+            self.then.move(first.sequence, numbers)
             again = following(self.then.versions, state_type, columns)
-            before[state_type] = again.version
+            numbers[state_type] = again.version
             self.found.replayed += 1
             self._compare(row, again)
-            if told is not None and (event.kind, event.detail) != (told.kind, told.detail):
-                self._differ(f"ledger event {event.sequence} does not tell what became of {_named(row)}")
+        if _told_by(events) != _told_by(told):
+            self._differ(f"ledger event {first.sequence} and its like do not tell what became of {_named(stored[0])}")
 
-    def _made(self, event: LearningEvent) -> Iterator[tuple[str, dict[str, Any], LearningEvent | None]]:
-        """State type, columns and event of each version that the step leaves when it is taken again."""
-        if event.kind in BY_HAND:
-            columns = columns_by_hand(event.kind, event.detail, event.market_at, self.then.versions)
-            yield event.detail["state_type"], columns, None
-            return
-        job = _job_of(event)
+    def _by_hand(self, event: LearningEvent) -> Made:
+        """State type and columns of the version of an act by hand, and its event."""
+        columns = columns_by_hand(event.kind, event.detail, event.market_at, self.then.versions)
+        state_type = event.detail["state_type"]
+        detail = {**event.detail, "version": self.newest.get(state_type, 0) + 1}
+        return [(state_type, columns)], [LearningEvent(kind=event.kind, detail=detail)]
+
+    def _by_job(self, event: LearningEvent) -> Made:
+        """State type and columns of each version that the job leaves when it is done again, and the events it tells."""
+        job = job_at(to_ms(event.market_at))
         if job is None:
             raise ValueError(f"ledger event {event.sequence} stands at no job's cut-off")
         lesson = lesson_of(job, self.then)
-        numbers = dict(self.newest)
+        numbers, told = dict(self.newest), []
         for draft in lesson.drafts:
             numbers[draft.state_type] = numbers.get(draft.state_type, 0) + 1
-            yield draft.state_type, columns_of(lesson, draft), event_of(draft, numbers[draft.state_type])
+            told.append(event_of(draft, numbers[draft.state_type]))
+        made = [(draft.state_type, columns_of(lesson, draft)) for draft in lesson.drafts]
+        return made, [*told, *alarms_of(lesson)]
 
     def _take_births(self) -> None:
         """What was born next, which no event tells: a state type's first version, or the first for other heads."""
@@ -230,8 +240,8 @@ def _step(event: LearningEvent) -> Any:
     return ("job", event.market_at) if event.kind in BY_JOB else event.sequence
 
 
-def _job_of(event: LearningEvent) -> DueJob | None:
-    return job_at(to_ms(event.market_at)) if event.kind in BY_JOB else None
+def _told_by(events: list[LearningEvent]) -> list[tuple[str, Any]]:
+    return [(event.kind, _text(event.detail)) for event in events]
 
 
 def _made_with(row: LearningState) -> dict[str, Any]:

@@ -172,6 +172,17 @@ def take_effect_backwards() -> None:
     late.save(update_fields=["effective_from", "hash"])
 
 
+def mark_what_is_in_force_as_archived() -> None:
+    rows.version(effective_from=rows.NOW)
+    LearningState.objects.update(status="archived")
+
+
+def mark_a_challenger_as_active() -> None:
+    rows.version(effective_from=rows.NOW)
+    rows.version(status="challenger")
+    LearningState.objects.update(status="active")
+
+
 def rewrite_a_version() -> None:
     execute("ALTER TABLE learning_state DISABLE TRIGGER immutable")
     LearningState.objects.update(notes="never said this")
@@ -243,6 +254,8 @@ PLANTED: list[tuple[str, Callable[[], None]]] = [
     ("I5", say_another_result),
     ("I6", skip_a_number),
     ("I6", take_effect_backwards),
+    ("I6", mark_what_is_in_force_as_archived),
+    ("I6", mark_a_challenger_as_active),
     ("I7", rewrite_a_version),
     ("I7", rewrite_an_event),
     ("I7", decide_by_an_unknown_version),

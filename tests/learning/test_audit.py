@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import connection
+from django.db import connection, transaction
+from django.utils import timezone
 
 from alphapulse_site.clock import advance_market_clock, set_market_clock
 from alphapulse_site.models import MarketClock
@@ -198,6 +199,15 @@ def test_a_version_that_nobody_told_of_is_found(learned: None) -> None:
     create_version("thresholds", content={"quality_r": -1.0}, status="challenger", created_by="somebody")
 
     assert audit().differences == ["thresholds version 3: no event of the ledger tells of it"]
+
+
+def test_an_alarm_that_no_night_raised_is_found(learned: None) -> None:
+    alone = LearningEvent(kind="drift", market_at=timezone.now(), detail={"words": "everything is different"})
+    with transaction.atomic():
+        ledger.take_ledger()
+        ledger.append([alone])
+
+    assert audit().differences == [f"ledger event {alone.sequence} is an alarm that no job of its time told"]
 
 
 def test_a_mark_and_a_pointer_that_are_not_what_became_are_found(learned: None) -> None:

@@ -191,6 +191,19 @@ def test_a_version_refuses_every_change_but_that_of_its_status(rewrite: str) -> 
     assert verify_chain() == []
 
 
+@pytest.mark.django_db
+@pytest.mark.parametrize("table", ["learning_events", "learning_state"])
+def test_ledger_and_versions_refuse_to_be_emptied(table: str) -> None:
+    ensure_birth()
+    _execute("SET CONSTRAINTS ALL IMMEDIATE")
+    _execute(f"ALTER TABLE {table} ENABLE TRIGGER never_wiped")  # conftest switched it off, to wipe after tests
+
+    with pytest.raises(DatabaseError, match=f"{table} is append-only: TRUNCATE is refused"), transaction.atomic():
+        _execute(f"TRUNCATE {table} CASCADE")
+
+    assert LearningState.objects.exists()
+
+
 def _execute(statement: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(statement)
