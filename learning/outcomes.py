@@ -55,6 +55,7 @@ class Extent:
     before: int = EVERYTHING
 
 
+EVER = datetime(9999, 1, 1, tzinfo=UTC)
 NOTHING = Extent(datetime(1, 1, 1, tzinfo=UTC), 0)
 
 
@@ -73,6 +74,15 @@ def known_within(extent: Extent, *, timeframe: str, known: Extent = NOTHING) -> 
     versions = _versions_by_heads(used)
     parts = [_learned(heads, [*asked, numbers]) for heads, numbers in versions.items()]
     return parts[0] if len(parts) == 1 else join([events_of([], len(HEAD_NAMES)), *parts])
+
+
+def decided_by(version: int, *, timeframe: str) -> Events:
+    """The outcomes that one version of the head weights decided, by the rules of `known_by`."""
+    asked, used = _cast(Extent(EVER), NOTHING, timeframe)
+    if version not in used:
+        return events_of([], len(HEAD_NAMES))
+    [(heads, numbers)] = _versions_by_heads([version]).items()
+    return _learned(heads, [*asked, numbers])
 
 
 def _cast(extent: Extent, known: Extent, timeframe: str) -> tuple[list[Any], set[int | None]]:

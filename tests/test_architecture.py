@@ -32,7 +32,7 @@ PURE = (
     *("signals.explanation", "signals.segments", "signals.frame", "signals.derivatives", "signals.alt_season"),
     *("learning.betting", "learning.calendar", "learning.calibration", "learning.candidates", "learning.config"),
     *("learning.daily", "learning.drift", "learning.effect", "learning.evaluation", "learning.events"),
-    *("learning.follow", "learning.labels"),
+    *("learning.follow", "learning.labels", "learning.story"),
     *("learning.layers", "learning.learner", "learning.lessons", "learning.logistic", "learning.mixture"),
     *("learning.nightly", "learning.procedure", "learning.promotion", "learning.school", "learning.state"),
     *("learning.step", "learning.structure", "learning.walk", "learning.weekly", "learning.spells", "learning.views"),
@@ -113,7 +113,7 @@ COMMANDS = {
     "alphapulse_site": ("up", "prepare", "heartbeat"),
     "ingestion": ("import_candles", "exchange", "stream", "backfill"),
     "learning": (
-        *("replay", "certify", "audit", "bootstrap", "learn", "heads", "planted", "evaluate"),
+        *("replay", "certify", "audit", "why", "bootstrap", "learn", "heads", "planted", "evaluate"),
         *("rollback", "pin", "freeze", "release"),
     ),
     "analytics": ("doctor",),

@@ -129,22 +129,58 @@ def test_no_list_counts_or_reads_a_whole_table(superuser: Client, one_of_each: d
     assert not [sql for sql in statements if "DISTINCT" in sql]
 
 
-def test_rolling_back_makes_a_new_version(superuser: Client, one_of_each: dict[str, object]) -> None:
+VERSIONS = "/admin/learning/learningstate/"
+
+
+def test_rolling_back_asks_first_and_makes_a_new_version(superuser: Client, one_of_each: dict[str, object]) -> None:
     first = LearningState.objects.get()
     rows.version(effective_from=rows.NOW - DAY, weights=rows.weights(0.3))
+    asked = {"action": "roll_back", "_selected_action": [first.pk]}
 
-    superuser.post("/admin/learning/learningstate/", {"action": "roll_back", "_selected_action": [first.pk]})
+    page = superuser.post(VERSIONS, asked).content.decode()
+    before = LearningState.objects.count()
+    superuser.post(VERSIONS, asked | {"confirmed": "yes"})
 
+    assert "Put what version 1 of head_weights says in force again, from the next market minute on?" in page
+    assert 'name="confirmed" value="yes"' in page
+    assert before == 2
     newest = LearningState.objects.order_by("-version").first()
     assert newest is not None
     assert (newest.version, newest.content, newest.created_by) == (3, first.content, "rollback by root")
+
+
+def test_pin_freeze_and_release_are_actions_too(superuser: Client, one_of_each: dict[str, object]) -> None:
+    def act(action: str, version: int) -> str:
+        chosen = LearningState.objects.get(version=version)
+        asked = {"action": action, "_selected_action": [chosen.pk], "confirmed": "yes"}
+        answer = superuser.post(VERSIONS, asked, follow=True)
+        return " ".join(str(message) for message in answer.context["messages"])
+
+    rows.version(effective_from=rows.NOW - DAY, weights=rows.weights(0.3))
+
+    assert act("freeze", 1) == "Version 2 of the head weights is in force; choose that one."
+    assert "held until released" in act("freeze", 2)
+    assert "held already" in act("freeze", 3)
+    assert "may move it again" in act("release", 3)
+    assert "nothing is held" in act("release", 4)
+    assert "Pinned to version 1" in act("pin", 1)
+    made = LearningState.objects.filter(version__gt=2).order_by("version").values_list("created_by", flat=True)
+    assert list(made) == ["freeze by root", "release by root", "pin by root"]
+
+
+def test_a_version_page_tells_its_story(superuser: Client, one_of_each: dict[str, object]) -> None:
+    page = superuser.get(f"{VERSIONS}{one_of_each['learning/learningstate']}/change/").content.decode()
+
+    assert "<p>It is in force since the beginning.</p>" in page
 
 
 def test_staff_without_the_right_cannot_roll_back(one_of_each: dict[str, object], operator: User) -> None:
     client = Client()
     client.force_login(operator)
 
-    client.post("/admin/learning/learningstate/", {"action": "roll_back", "_selected_action": [1]})
+    for action in ("roll_back", "pin", "freeze", "release"):
+        key = LearningState.objects.get().pk
+        client.post(VERSIONS, {"action": action, "_selected_action": [key], "confirmed": "yes"})
 
     assert LearningState.objects.count() == 1
 
