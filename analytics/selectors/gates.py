@@ -139,9 +139,12 @@ def _nested(found: Sequence[GateWorth], keys: Sequence[str]) -> dict[str, dict[s
 def _worths(figures: GateDays, splits: Sequence[Split]) -> list[list[GateWorth]]:
     days = np.unique(figures.day)
     totals = np.concatenate([_totals(days, figures, split) for split in splits], axis=1)
-    weighed = totals[..., : len(RESAMPLED)]
+    # Most gates refuse nothing for most symbols; those groups have no figure to resample.
+    refused = totals[..., WEIGHED.index("valued")].any(axis=0)
+    weighed = totals[:, refused, : len(RESAMPLED)]
     seed = evaluation.seed_of(weighed)
-    found = evaluation.day_bootstraps((MEAN_R, ACCURACY, AGAINST), weighed, seed=seed, level=LEVEL)
+    found = np.full((3, totals.shape[1], 3), np.nan)
+    found[:, refused] = evaluation.day_bootstraps((MEAN_R, ACCURACY, AGAINST), weighed, seed=seed, level=LEVEL)
     named = [(reason, key) for split in splits for reason in split.reasons for key in split.keys]
     sums = totals.sum(axis=0).tolist()
     described = iter([_worth(*row, len(days)) for row in zip(named, found.swapaxes(0, 1), sums, strict=True)])
