@@ -165,15 +165,15 @@ class Results:
         audits = self.audits()
         return Figure(float(sum(map(count, audits))), len(audits)) if audits else Figure(None, 0)
 
-    def regret(self) -> Figure:
-        """The greatest regret per effective event against the best candidate, over the runs on every scan."""
-        regrets = [each.audit.regret for each in self._whole() if each.audit and each.audit.regret is not None]
-        return Figure(max(regrets), len(regrets)) if regrets else Figure(None, 0)
-
-    def bound(self) -> Figure:
-        """What the certificate would have allowed in the run with the least room."""
-        bounds = [each.audit.bound for each in self._whole() if each.audit and each.audit.bound is not None]
-        return Figure(min(bounds), len(bounds)) if bounds else Figure(None, 0)
+    def regret(self) -> tuple[Figure, float | None, Figure]:
+        """The greatest regret per effective event against the best candidate over the runs on every scan, what that
+        run's certificate allows, and the mean over runs."""
+        audits = [each.audit for each in self._whole() if each.audit]
+        found = [(each.regret, each.bound) for each in audits if each.regret is not None]
+        if not found:
+            return Figure(None, 0), None, Figure(None, 0)
+        worst, allowed = max(found, key=lambda pair: pair[0])
+        return Figure(worst, len(found)), allowed, mean(regret for regret, _ in found)
 
     def _whole(self) -> list[Found]:
         return [each for each in self.audits() if each.job.trial in ("cold", "warm")]

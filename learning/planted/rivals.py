@@ -185,6 +185,8 @@ class Oracle(Equal):
 class ScaledEqual(Equal):
     """Equal weights, as loud as fits all outcomes so far best: it ranks as equal weights do, and is not too sure."""
 
+    QUIETEST = 1e-3  # a first unlucky night must not turn the ranking round
+
     def __init__(self, heads: int) -> None:
         super().__init__(heads)
         self.margins: list[FloatArray] = []
@@ -192,7 +194,8 @@ class ScaledEqual(Equal):
 
     def learn(self, evidence: FloatArray, truth: FloatArray) -> None:
         self.margins.append(EQUAL_BETA * evidence.sum(axis=1) * truth)
-        self.scale = logistic_fit(np.concatenate(self.margins)[:, None], Logistic.RIDGE, self.scale)
+        found = logistic_fit(np.concatenate(self.margins)[:, None], Logistic.RIDGE, self.scale)
+        self.scale = np.maximum(found, self.QUIETEST)
         self.weights = np.full(len(self.weights), EQUAL_BETA * float(self.scale[0]))
 
 

@@ -104,10 +104,10 @@ def must(line: Line) -> str:
 
 
 def precision(line: Line) -> str:
-    """As many digits as the bound has, and one more."""
-    if not line.bound:
+    """Enough digits to see on which side of the bound a figure lies: days in tenths, shares in thousandths."""
+    if line.bound is None or line.bound == 0 or line.bound > 1:
         return ".1f"
-    return f".{2 - math.floor(math.log10(line.bound)) if line.bound < 1 else 1}f"
+    return f".{max(3, 2 - math.floor(math.log10(line.bound)))}f"
 
 
 def table(results: Results) -> Iterator[str]:

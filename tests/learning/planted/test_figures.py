@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from learning.planted.acceptance import Line, lines
+from learning.planted.audit import Audit
 from learning.planted.course import Course
 from learning.planted.figures import Figure, Results, days_to, in_week, mean, median, over_days, won
-from learning.planted.summary import written
+from learning.planted.summary import precision, written
+from learning.planted.trials import Found, Job
 
 
 @given(st.lists(st.floats(-5, 5), min_size=2, max_size=30))
@@ -81,3 +83,21 @@ def test_a_line_is_met_missed_or_not_measured(relation, bound, figure, met) -> N
 
 def test_nothing_is_claimed_without_a_run() -> None:
     assert {line.met for line in lines(Results(()))} == {None}
+
+
+def audited(regret: float, bound: float) -> Found:
+    return Found(Job("cold", "A", 0, 3, 1000), audit=Audit(nights=3, mass=1.0, regret=regret, bound=bound))
+
+
+def test_the_greatest_regret_stands_beside_the_bound_of_its_own_run() -> None:
+    worst, allowed, average = Results((audited(0.004, 0.005), audited(0.001, 0.002))).regret()
+
+    assert (worst.value, worst.seeds, allowed) == (0.004, 2, 0.005)
+    assert average.value == pytest.approx(0.0025)
+    assert Results(()).regret() == (Figure(None, 0), None, Figure(None, 0))
+
+
+def test_a_share_just_below_its_bound_is_seen_to_be_below() -> None:
+    line = Line("claim", ">=", 1.0, Figure(0.96, 5))
+
+    assert (line.met, written(line.figure, precision(line))) == (False, "0.960")
