@@ -21,19 +21,24 @@ POSTGRES_EPOCH_MS = 946_684_800_000  # binary times count microseconds from here
 
 def copy_rows(model: type[models.Model], rows: Iterable[models.Model]) -> int:
     """Insert unsaved instances; rows whose key exists are left as they are. Returns how many were new."""
-    fields = [field for field in model._meta.concrete_fields if not isinstance(field, models.AutoField)]
+    fields: list[Any] = [field for field in model._meta.concrete_fields if not isinstance(field, models.AutoField)]
+    values = ([_value(field, row) for field in fields] for row in rows)
+    return copy_values(model._meta.db_table, [field.column for field in fields], values)
+
+
+def copy_values(table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
+    """The same for plain values in the order of the columns, which nothing converts: JSON comes as `psycopg2`'s."""
     rows, added = iter(rows), 0
     while chunk := list(islice(rows, CHUNK)):
-        added += _copy_chunk(model, fields, chunk)
+        added += _copy_chunk(table, ", ".join(f'"{column}"' for column in columns), chunk)
     return added
 
 
-def _copy_chunk(model: type[models.Model], fields: list[Any], chunk: list[models.Model]) -> int:
-    table, columns = model._meta.db_table, ", ".join(f'"{field.column}"' for field in fields)
-    lines = ("\t".join(_cell(_value(field, row)) for field in fields) + "\n" for row in chunk)
+def _copy_chunk(table: str, columns: str, chunk: list[Sequence[Any]]) -> int:
+    lines = "".join("\t".join(map(_cell, row)) + "\n" for row in chunk)
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(f"CREATE TEMPORARY TABLE incoming ON COMMIT DROP AS SELECT {columns} FROM {table} LIMIT 0")
-        cursor.copy_expert(f"COPY incoming ({columns}) FROM STDIN", io.StringIO("".join(lines)))
+        cursor.copy_expert(f"COPY incoming ({columns}) FROM STDIN", io.StringIO(lines))
         cursor.execute(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM incoming ON CONFLICT DO NOTHING")
         added = int(cursor.rowcount)
         cursor.execute("DROP TABLE incoming")
@@ -45,9 +50,13 @@ def _value(field: Any, row: models.Model) -> Any:
 
 
 def _cell(value: Any) -> str:
+    if type(value) is float:
+        return repr(value)
     if value is None:
         return "\\N"
     text = _text(value)
+    if isinstance(value, int | datetime):
+        return text
     for raw, escaped in (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r")):
         text = text.replace(raw, escaped)
     return text
@@ -62,7 +71,7 @@ def _text(value: Any) -> str:
     if isinstance(value, float):
         return repr(float(value))
     if isinstance(value, list | tuple):
-        return "{" + ",".join(_item(item) for item in value) + "}"
+        return "{" + ",".join(map(_item, value)) + "}"
     if isinstance(value, datetime | date):
         return value.isoformat()
     if isinstance(value, psycopg2.extras.Json):
@@ -76,6 +85,8 @@ def _text(value: Any) -> str:
 
 def _item(value: Any) -> str:
     """A value inside an array; whatever may hold a separator, or be taken for NULL, stands in quotes."""
+    if type(value) is float:
+        return repr(value)
     if value is None:
         return "NULL"
     text = _text(value)

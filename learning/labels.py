@@ -66,6 +66,25 @@ def uniqueness_within(start_ms: int, end_ms: int, starts: IntArray, ends: IntArr
     return area / (end_ms - start_ms)
 
 
+def uniqueness_among(spans: Sequence[tuple[int, int]], starts: IntArray, ends: IntArray) -> list[float]:
+    """`uniqueness_within` of each of many spans, to the bit, where each is one of the brackets `starts` to `ends`.
+
+    The edges of all brackets that lie in a span are then those that it is cut at, and the open ones are counted once.
+    """
+    edges = np.unique(np.concatenate([starts, ends]))
+    open_then = np.searchsorted(np.sort(starts), edges, side="right") - np.searchsorted(np.sort(ends), edges, "right")
+    # Behind the last edge, and in a gap between brackets, none is open and no span reaches.
+    shares = np.diff(edges) / np.maximum(open_then[:-1], 1)
+    found = []
+    for start_ms, end_ms in spans:
+        if end_ms <= start_ms:
+            raise ValueError("a bracket must end after it starts; give end_ms > start_ms")
+        first, last = np.searchsorted(edges, (start_ms, end_ms))
+        # Accumulated, which adds from left to right, as `uniqueness_within` does.
+        found.append(float(np.add.accumulate(shares[first:last])[-1]) / (end_ms - start_ms))
+    return found
+
+
 def events_of(labels: Sequence[Label], heads: int) -> Events:
     """The learner's columns from labels in any order; void ones are left out."""
     used = [label for label in labels if not label.is_void]

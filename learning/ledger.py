@@ -4,17 +4,20 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, NamedTuple
+from uuid import UUID
 
 import numpy as np
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef
+from django.utils import timezone
+from psycopg2.extras import Json
 
-from alphapulse_site.copying import copy_rows
+from alphapulse_site.copying import copy_values
 from alphapulse_site.jobs import lock_key
 from ingestion.timeframes import IntArray, Timeframe
 from learning import selectors
-from learning.labels import Label, uniqueness_within
+from learning.labels import Label, uniqueness_among
 from learning.models import LearningEvent
 from signals.consensus import evidence
 from signals.gates import has_quorum
@@ -22,8 +25,6 @@ from signals.models import RejectedSignal, ScanHistory, Signal, TrackedDecision
 from signals.rows import to_ms, to_time
 from signals.scan import Rules
 from signals.selectors import ended_by, followed_until
-
-Column = TypeVar("Column")
 
 GENESIS = "0" * 64
 APPEND_LOCK = lock_key("learning.ledger")
@@ -72,7 +73,10 @@ def append(rows: Iterable[LearningEvent]) -> int:
         row.hash = chain_hash(previous, row)
         previous = row.hash
         chained.append(row)
-    return copy_rows(LearningEvent, chained)
+    recorded_at = timezone.now()
+    columns = (*(name for name in CHAINED if name != "detail"), "sequence", "hash")
+    values = ((*(getattr(row, name) for name in columns), recorded_at, Json(row.detail)) for row in chained)
+    return copy_values("learning_events", (*columns, "recorded_at", "detail"), values)
 
 
 CHAINED = (
@@ -95,16 +99,15 @@ CHAINED = (
 
 def chain_hash(previous: str, row: LearningEvent) -> str:
     """SHA-256 over the row before and everything this row says; times in UTC, floats to the last bit."""
-    body = [_plain(getattr(row, name)) for name in CHAINED]
-    return hashlib.sha256(f"{previous}{row.sequence}{json.dumps(body, sort_keys=True)}".encode()).hexdigest()
+    body = BODY.encode([getattr(row, name) for name in CHAINED])
+    return hashlib.sha256(f"{previous}{row.sequence}{body}".encode()).hexdigest()
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return to_ms(value)
-    if isinstance(value, list | dict | str | int | float) or value is None:
-        return value
-    return str(value)
+def _plain(value: Any) -> int | str:
+    return to_ms(value) if isinstance(value, datetime) else str(value)
+
+
+BODY = json.JSONEncoder(sort_keys=True, default=_plain)
 
 
 def outcome_row(label: Label, timeframe: Timeframe, at: datetime, *, last_night: int | None = None) -> LearningEvent:
@@ -140,15 +143,31 @@ def labels_of(decisions: Sequence[TrackedDecision], timeframe: Timeframe, until:
     if not decisions:
         return []
     earliest = min(decision.opened_at for decision in decisions)
-    scans = {
-        scan.scan_id: scan
-        for scan in ScanHistory.objects.filter(
-            timeframe=timeframe.name, close_time__gte=earliest, close_time__lte=until
-        )
-    }
-    spans = _spans(timeframe, earliest, until)
+    votes = _votes({decision.scan_id for decision in decisions}, timeframe, earliest, until)
     ordered = sorted(decisions, key=lambda decision: (decision.opened_at, decision.symbol))
-    return [_label(decision, scans[decision.scan_id], spans, rules) for decision in ordered]
+    unique = _uniqueness(ordered, _spans(timeframe, earliest, until))
+    return [
+        _label(decision, votes[decision.scan_id], uniqueness, rules)
+        for decision, uniqueness in zip(ordered, unique, strict=True)
+    ]
+
+
+class Votes(NamedTuple):
+    """What a label needs of a scan, under the names of its columns."""
+
+    scan_id: UUID
+    directions: list[int]
+    probabilities: list[float]
+    confidences: list[float]
+    passed: list[bool]
+
+
+def _votes(asked: set[UUID], timeframe: Timeframe, since: datetime, until: datetime) -> dict[UUID, Votes]:
+    """The scans asked for, which closed between `since` and `until`: the table is partitioned by that."""
+    scans = ScanHistory.objects.filter(
+        timeframe=timeframe.name, close_time__gte=since, close_time__lte=until, scan_id__in=asked
+    )
+    return {row[0]: Votes(*row) for row in scans.values_list(*Votes._fields).iterator(chunk_size=10_000)}
 
 
 def _spans(timeframe: Timeframe, since: datetime, until: datetime) -> dict[str, IntArray]:
@@ -165,21 +184,37 @@ def _spans(timeframe: Timeframe, since: datetime, until: datetime) -> dict[str, 
     return {symbol: np.array(known, dtype=np.int64).T for symbol, known in spans.items()}
 
 
-def _label(decision: TrackedDecision, scan: ScanHistory, spans: dict[str, IntArray], rules: Rules) -> Label:
-    void = decision.outcome == "void"
-    start_ms = to_ms(decision.opened_at)
-    end_ms = max(to_ms(at) for at in (decision.exit_at, decision.mirror_exit_at) if at is not None)
-    votes = evidence(np.array(scan.directions, dtype=np.int8), np.array(scan.probabilities), np.array(scan.confidences))
+def _ended_ms(decision: TrackedDecision) -> int:
+    """When the later of both sides ended."""
+    return max(to_ms(at) for at in (decision.exit_at, decision.mirror_exit_at) if at is not None)
+
+
+def _uniqueness(decisions: Sequence[TrackedDecision], spans: dict[str, IntArray]) -> list[float]:
+    """The uniqueness of each decision among its symbol's brackets; 1 where the bracket is void."""
+    found, places = [1.0] * len(decisions), dict[str, list[int]]()
+    for place, decision in enumerate(decisions):
+        if decision.outcome != "void":
+            places.setdefault(decision.symbol, []).append(place)
+    for symbol, chosen in places.items():
+        own = [(to_ms(decisions[place].opened_at), _ended_ms(decisions[place])) for place in chosen]
+        for place, share in zip(chosen, uniqueness_among(own, *spans[symbol]), strict=True):
+            found[place] = share
+    return found
+
+
+def _label(decision: TrackedDecision, scan: Votes, uniqueness: float, rules: Rules) -> Label:
+    directions = np.array(scan.directions, dtype=np.int8)
+    votes = evidence(directions, np.array(scan.probabilities), np.array(scan.confidences))
     return Label(
         scan_id=decision.scan_id,
         symbol=decision.symbol,
-        decided_ms=start_ms,
+        decided_ms=to_ms(decision.opened_at),
         expires_ms=to_ms(decision.expires_at),
-        ended_ms=end_ms,
+        ended_ms=_ended_ms(decision),
         side=decision.direction,
         is_signal=isinstance(decision, Signal),
-        is_eligible=bool(scan.passed[0] and has_quorum(np.array([scan.directions], dtype=np.int8), rules.gates)),
-        is_void=void
+        is_eligible=bool(scan.passed[0] and has_quorum(directions[None, :], rules.gates)),
+        is_void=decision.outcome == "void"
         or decision.mirror_outcome == "void"
         or decision.missing_minutes > 0
         or decision.mirror_missing_minutes > 0,
@@ -189,6 +224,6 @@ def _label(decision: TrackedDecision, scan: ScanHistory, spans: dict[str, IntArr
         cost_r=rules.costs.round_trip * decision.reference_price / decision.risk,
         net_r=decision.net_r,
         mirror_net_r=decision.mirror_net_r,
-        uniqueness=1.0 if void else uniqueness_within(start_ms, end_ms, *spans[decision.symbol]),
+        uniqueness=uniqueness,
         weight_version=decision.weight_version,
     )

@@ -1,5 +1,6 @@
 """The jobs against the database: the lessons of `daily` and `weekly`, taken once a period, stored with their proof."""
 
+import logging
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -35,6 +36,7 @@ from signals.gates import SYMBOL_GATES
 from signals.models import ScanClose, ScanHistory
 from signals.rows import to_ms, to_time
 
+logger = logging.getLogger(__name__)
 CONFIG = Config()
 
 
@@ -72,7 +74,18 @@ def _learn(job: DueJob) -> Mapping[str, Any]:
     if job.job == DAILY:
         store_rejection_metrics(until=at)
     store_lesson(lesson)
+    report_conflicts(lesson)
     return report_of(lesson)
+
+
+def report_conflicts(lesson: Lesson) -> None:
+    """Say aloud which outcomes came with two contents; the job's report names them, and none of them was learned."""
+    if conflicts := lesson.report.get("conflicts"):
+        logger.error(
+            "%s %s: %d rows of the ledger contradict another one of the same scan and were not learned from (%s);"
+            " compare them with their scans, and restore the database from a backup if they were changed",
+            *(lesson.job.job, lesson.job.period, len(conflicts), ", ".join(sorted(set(conflicts))[:5])),
+        )
 
 
 def lesson_of(job: DueJob, then: AsOf | None = None) -> Lesson:

@@ -9,34 +9,47 @@ import numpy as np
 import pytest
 from django.core.management import call_command
 
+from learning.calendar import DAY_MS
 from learning.versions import ensure_birth
-from tests.benchmarks.big_ledgers import SYMBOLS, fill_ledger
+from signals.rows import to_time
+from tests.benchmarks.big_ledgers import SYMBOLS, fill_decisions, fill_ledger
 
 NIGHT = 18_900
 SIZES = (1_000, 10_000, 100_000, 864_000, 1_000_000)
-# In a process of its own, as a worker runs it, so that the peak of memory is the job's.
-LEARN = """
+MEASURE = """
 import json, resource, sys, time
 import django
 django.setup()
 from learning import services
 from learning.calendar import DAILY, DAY_MS, DueJob
 began, cpu = time.perf_counter(), time.process_time()
-run = services.run_job(DueJob(int(sys.argv[1]) * DAY_MS, DAILY))
-print(json.dumps({
+{work}
+print(json.dumps({{
     "seconds": time.perf_counter() - began,
     "cpu_seconds": time.process_time() - cpu,
     "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-    "status": run.status,
-    "learned": run.report["learned_tonight"],
-}))
+    **told,
+}}))
+"""
+LEARN = """
+run = services.run_job(DueJob(int(sys.argv[1]) * DAY_MS, DAILY))
+told = {"status": run.status, "learned": run.report["learned_tonight"]}
+"""
+APPEND = """
+told = {"appended": services.append_outcomes()}
 """
 
 
-def learn_night(environment: dict[str, str], night: int) -> dict[str, Any]:
-    command = [sys.executable, "-c", LEARN, str(night)]
+def in_a_process(work: str, environment: dict[str, str], *arguments: str) -> dict[str, Any]:
+    """Done in a process of its own, as a worker does it, so that the peak of memory is the work's."""
+    command = [sys.executable, "-c", MEASURE.format(work=work), *arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return told
+
+
+def learn_night(environment: dict[str, str], night: int) -> dict[str, Any]:
+    told = in_a_process(LEARN, environment, str(night))
     assert told["status"] == "done"
     return told
 
@@ -77,3 +90,17 @@ def bench_learning_from_a_long_ledger(process_environment: dict[str, str]) -> No
         rows += 100_000 * (days + 1)
         told = learn_night(process_environment, night)
         print(f"{rows:>9,} rows: {told['seconds']:6.2f} s, peak memory {told['peak_mb']:,.0f} MB")
+
+
+@pytest.mark.django_db(transaction=True)
+def bench_appending_outcomes(process_environment: dict[str, str]) -> None:
+    print(f"\noutcomes appended to the ledger, {SYMBOLS} symbols:")
+    for decisions in (10_000, 100_000):
+        empty()
+        fill_decisions(decisions, first_close=to_time(NIGHT * DAY_MS))
+        told = in_a_process(APPEND, process_environment)
+        assert told["appended"] == decisions
+        print(
+            f"{decisions:>9,} outcomes: {told['seconds']:6.2f} s ({told['cpu_seconds']:.2f} CPU s),"
+            f" peak memory {told['peak_mb']:,.0f} MB"
+        )

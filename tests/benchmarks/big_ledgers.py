@@ -1,14 +1,17 @@
 """Ledgers too long to be lived: drawn outcomes of a market of 600 symbols, written by binary COPY."""
 
 import io
+from datetime import datetime, timedelta
 
 import numpy as np
 import numpy.typing as npt
 from django.db import connection
 
 from alphapulse_site.copying import BINARY_HEADER, BINARY_TRAILER, POSTGRES_EPOCH_MS
+from ingestion.partitions import ensure_partitions
 from learning.calendar import DAY_MS, HOUR_MS
 from learning.lessons import HEAD_NAMES
+from signals.models import ScanClose
 
 SYMBOLS = 600
 FLOAT8 = 701  # PostgreSQL's number for the type of an array's items
@@ -90,3 +93,43 @@ def _arrays(table: npt.NDArray[np.float64]) -> npt.NDArray[np.void]:
     head = np.tile(np.array([1, 0, FLOAT8, table.shape[1], 1], ">i4"), (len(table), 1))
     joined = np.hstack([head.view("V20").view(np.uint8), items.view(np.uint8)])
     return joined.view(f"V{joined.shape[1]}").reshape(-1)
+
+
+def fill_decisions(decisions: int, *, first_close: datetime) -> datetime:
+    """Scans and ended shadows of 600 symbols, every quarter of an hour; returns when the last of them had ended."""
+    closes = -(-decisions // SYMBOLS)
+    last_end = first_close + timedelta(minutes=15 * closes, days=1)
+    ensure_partitions("scan_history", first_close, last_end)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT setseed(0.5)")
+        cursor.execute(DRAW, [first_close, decisions])
+        cursor.execute(SCANS, [len(HEAD_NAMES)] * 3)
+        cursor.execute(SHADOWS)
+        cursor.execute("ANALYZE scan_history; ANALYZE rejected_signals; DROP TABLE drawn")
+    ScanClose.objects.create(timeframe="15m", close_time=last_end, decided_at=last_end)
+    return last_end
+
+
+DRAW = f"""
+CREATE TEMPORARY TABLE drawn AS
+SELECT 'S' || lpad(mod(number, {SYMBOLS})::text, 3, '0') || 'USDT' AS symbol, gen_random_uuid() AS scan_id,
+    %s + number / {SYMBOLS} * interval '15 minutes' AS opened, sign(random() - 0.5)::int AS side,
+    ceil(random() * 1440) * interval '1 minute' AS lived, ceil(random() * 1440) * interval '1 minute' AS mirror_lived
+FROM generate_series(0, %s - 1) AS number"""
+SCANS = """
+INSERT INTO scan_history (symbol, timeframe, close_time, scan_id, directions, probabilities, confidences, log_odds,
+    lean, win_probability, expected_r, margins, passed, rejection, regime, reference_price, risk, missing_minutes,
+    candle_digest, weight_version, waited_too_long, source)
+SELECT symbol, '15m', opened, scan_id, array_fill(side, ARRAY[%s]), array_fill(random(), ARRAY[%s]) ,
+    array_fill(0.5::float8, ARRAY[%s]), 0.1, side, 0.4, 0.1, '{0,0,0,0,0,0}', '{t,t,t,t,t,f}', 'quality', 0, 100, 1, 0,
+    '\\x00', 1, false, 'live'
+FROM drawn"""
+SHADOWS = """
+INSERT INTO rejected_signals (scan_id, symbol, timeframe, direction, regime, win_probability, expected_r,
+    reference_price, risk, stop_loss, take_profit, opened_at, expires_at, checked_until, entry, outcome, exit_price,
+    exit_at, net_r, ambiguous, missing_minutes, mirror_outcome, mirror_exit_at, mirror_net_r, mirror_missing_minutes,
+    weight_version, source, rejection)
+SELECT scan_id, symbol, '15m', side, 0, 0.4, 0.1, 100, 1, 99, 102, opened, opened + interval '1 day',
+    opened + interval '1 day', 100, 'stop', 99, opened + lived, -1.1, false, 0, 'target', opened + mirror_lived, 1.9, 0,
+    1, 'live', 'quality'
+FROM drawn"""

@@ -1,6 +1,7 @@
 """Each outcome is learned from once, however often, in whatever order and by however many it is delivered."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,12 +10,18 @@ from django.db import DatabaseError, connection, transaction
 
 from alphapulse_site.models import JobRun
 from learning import services
+from learning.calendar import DAILY, DAY_MS, DueJob
 from learning.chains import verify_chain
+from learning.daily import teach_night
+from learning.events import join
+from learning.lessons import Memory
 from learning.models import LearningEvent, LearningState
+from learning.procedure import Procedure
 from learning.versions import ensure_birth
 from signals.models import RejectedSignal, Signal
 from signals.services import track
 from tests.at_once import run_at_once
+from tests.learning.ledgers import HEADS, changed, ledger
 from tests.learning.outcomes import SYMBOLS, store_history
 
 DELIVER = f"""
@@ -151,6 +158,21 @@ def test_a_night_run_again_makes_no_second_version() -> None:
 
     assert services.run_due_jobs() == 0
     assert learned() == before
+
+
+def test_contradicting_rows_are_told_to_whoever_reads_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    told = ledger(40)
+    lie = changed(told.rows(slice(7, 8)), won_long=~told.won_long[7:8])
+    night = DueJob(8 * DAY_MS, DAILY)
+    memory = replace(Memory.at_birth(services.CONFIG), procedure=Procedure.at_birth(HEADS, services.CONFIG))
+
+    lessons = [teach_night(night, memory, events, services.CONFIG) for events in (told, join([told, lie]))]
+    for lesson in lessons:
+        services.report_conflicts(lesson)
+
+    key = told.key[7].decode()
+    assert [lesson.report["conflicts"] for lesson in lessons] == [[], [key, key]]
+    assert [(record.levelname, key in record.getMessage()) for record in caplog.records] == [("ERROR", True)]
 
 
 @pytest.mark.django_db

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ingestion.timeframes import MINUTE_MS, TIMEFRAMES
 from learning.calendar import DAY_MS, HOUR_MS
-from learning.labels import Label, events_of, uniqueness_within
+from learning.labels import Label, events_of, uniqueness_among, uniqueness_within
 from learning.ledger import append, outcome_row, take_ledger
 from learning.models import LearningEvent
 from signals.rows import to_time
@@ -90,6 +90,16 @@ def test_how_much_longer_an_overlapping_bracket_lives_changes_no_bit(spans: list
     found = uniqueness_within(start_ms, end_ms, starts, prolonged)
 
     assert found == uniqueness_within(start_ms, end_ms, starts, ends)
+
+
+@given(spans=SPANS, asked=st.lists(st.integers(0, 19), max_size=20))
+def test_the_uniqueness_of_many_brackets_is_that_of_each_to_the_bit(
+    spans: list[tuple[int, int]], asked: list[int]
+) -> None:
+    starts, ends = starts_and_ends(spans)
+    chosen = [(int(starts[place]), int(ends[place])) for place in asked if place < len(spans)]
+
+    assert uniqueness_among(chosen, starts, ends) == [uniqueness_within(*span, starts, ends) for span in chosen]
 
 
 def test_events_say_what_their_labels_say() -> None:

@@ -180,6 +180,48 @@ def test_a_head_always_right_never_ends_below_one_always_wrong(seed, count, stre
 
 
 @few
+@given(events=ledgers, rows=st.lists(st.integers(0, 59), min_size=1, max_size=5), seed=st.integers(0, 99))
+def test_an_event_that_is_told_two_ways_is_not_learned_from_either(events, rows, seed) -> None:
+    liars = np.isin(np.arange(len(events)), rows)
+    lies = changed(events.rows(liars), won_long=~events.won_long[liars])
+
+    told = nights(shuffled(join([events, lies]), seed), LAST)[-1]
+
+    assert told.procedure.to_bytes() == nights(events.rows(~liars), LAST)[-1].procedure.to_bytes()
+    known = events.rows(liars & (events.matured_day <= LAST))
+    assert sorted(told.conflicts.key.tolist()) == sorted(known.key.tolist() * 2)
+
+
+@few
+@given(count=st.integers(1, 60), seed=st.integers(0, 9999), strength=st.floats(1e-3, 2.9), heads=st.integers(1, 3))
+def test_outcomes_that_the_votes_separate_give_finite_weights_and_chances(count, seed, strength, heads) -> None:
+    """Without the prior the best beta would be infinite."""
+    events = ledger(count, seed=seed, days=4, asleep=0.0)
+    right = np.where(events.won_long, strength, -strength)
+    votes = np.where(np.arange(3) < heads, right[:, None], 0.0)
+
+    for night in nights(changed(events, evidence=votes), LAST + 2):
+        weights, candidates = night.weights, night.procedure.learner.candidates
+        assert np.isfinite(candidates).all()
+        assert (candidates[: equal_index(SMALL), 2 : 2 + heads] >= EQUAL_BETA - 1e-9).all()
+        assert weights.sharpness <= SMALL.sharpness_limit
+        chance = 1 / (1 + np.exp(-(weights.bias[0] + votes @ weights.beta)))
+        assert ((chance > 0) & (chance < 1)).all()
+
+
+@few
+@given(events=ledgers, back=st.integers(1, LAST))
+def test_a_roll_back_is_exact_and_forgets_nothing_that_was_learned(events, back) -> None:
+    versions = nights(events, LAST)
+    old = versions[back - 1].weights
+
+    rolled = Procedure.from_bytes(versions[-1].procedure.roll_back(old).to_bytes())
+
+    assert weights_to_bytes(rolled.weights) == weights_to_bytes(old)
+    assert rolled.learner.to_bytes() == versions[-1].procedure.learner.to_bytes()
+
+
+@few
 @given(events=ledgers, base=st.sampled_from([(True, True), (False, False), (True, False)]))
 def test_single_class_nights_give_finite_defined_results(events, base) -> None:
     long, short = (np.full(len(events), won) for won in base)
