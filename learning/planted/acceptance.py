@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from learning.planted.course import Course
 from learning.planted.figures import Figure, Results, in_week, over_days, won
+from learning.planted.trials import TOLD_HOURS
 
 LN2 = math.log(2)
 # "told": the specification sets no limit.
@@ -70,8 +72,13 @@ def _gain(results: Results) -> Iterator[Line]:
         ("steady", "cold", 0.92),
     )
     for kind, trial, bound in runs:
-        figure = results.summary(lambda course: over_days(course.share), trial, kind)
-        yield Line(f"{kind} {trial}: mean share of the gain", ">=", bound, figure)
+        figure = results.summary(_share, trial, kind)
+        told = results.summary(_share, trial, kind, TOLD_HOURS)
+        yield Line(f"{kind} {trial}: mean share of the gain", ">=", bound, figure, f"told the hours {_words(told)}")
+
+
+def _share(course: Course) -> float:
+    return over_days(course.share)
 
 
 def _win_rates(results: Results) -> Iterator[Line]:
@@ -82,6 +89,7 @@ def _win_rates(results: Results) -> Iterator[Line]:
         others = [
             f"{name} {_words(rate(week, 'cold', name))}" for name in ("oracle", "equal weights", "naive hit rates")
         ]
+        others.append(f"told the hours {_words(rate(week, trial, TOLD_HOURS))}")
         claim = f"A {trial}: win rate of accepted in week {week}"
         yield Line(claim, ">=", bound, rate(week, trial), ", ".join(others))
 
@@ -118,9 +126,12 @@ SCALED = "against scaled equal weights"
 def _guards(results: Results) -> Iterator[Line]:
     runs = f"{len(results.audits())} runs"
     yield Line("false roll-backs, all honest runs", "<=", 0, results.roll_backs(), runs)
-    yield Line("A: share of spoilt drafts that were vetoed", ">=", 1.0, results.refused())
+    offers = results.offers()
+    beside = f"{sum(each.refused for each in offers)} of {sum(each.offered for each in offers)} nights"
+    yield Line("A: median share of spoilt drafts that were vetoed", ">=", 1.0, results.refused(), beside)
+    # Vetoed or caught is what must hold; the guard falls where equal weights, however loud, are the better ones.
     claim = "A: median days until a spoilt version held in force is caught"
-    yield Line(claim, "<=", 14, results.caught("pinned"))
+    yield Line(claim, "told", None, results.caught("pinned"))
     yield Line(f"{claim}, {SCALED}", "told", None, results.caught("pinned", scaled=True))
     claim = "A: median days until a spoilt version let go is caught"
     yield Line(claim, "told", None, results.caught("released"))

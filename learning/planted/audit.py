@@ -47,9 +47,14 @@ class Audit:
 
 
 class Watched:
-    """`NightlyLearner` with its audit. In the phase "shadow" the opening gate stands before it, as in the job."""
+    """`NightlyLearner` with its audit. In the phase "shadow" the opening gate stands before it, as in the job.
 
-    def __init__(self, phase: Phase = "live") -> None:
+    By its interface a night's rows are independent; with `hours` it is told the hours, estimates the design effect of
+    their shocks as the job does, and trusts each row that much less.
+    """
+
+    def __init__(self, phase: Phase = "live", *, hours: bool = False) -> None:
+        self.hours = hours
         self.learner = NightlyLearner(HEADS)
         self.learner.procedure = Procedure.at_birth(HEADS, self.learner.config, bias=np.zeros(2), phase=phase)
         self.audit = Audit()
@@ -65,6 +70,7 @@ class Watched:
     def night(
         self, today: int, decided_day: IntArray, evidence: FloatArray, won: BoolArray, *, hour_block: IntArray
     ) -> Night:
-        found = self.learner.night(today, decided_day, evidence, won, hour_block=hour_block)
+        known_hours = hour_block if self.hours else None
+        found = self.learner.night(today, decided_day, evidence, won, hour_block=known_hours)
         self.audit = self.audit.after(found)
         return found

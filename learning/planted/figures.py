@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from learning.planted.course import Course
-from learning.planted.guards import PATIENCE, SPOILT_DAY, Opening
+from learning.planted.guards import PATIENCE, SPOILT_DAY, Offers, Opening
 from learning.planted.trials import GOAL, LEARNER, LONGER, Found
 from learning.planted.world import World
 from learning.student import student_reach
@@ -184,12 +184,13 @@ class Results:
         days = [each.over_scaled if scaled else each.opened for each in openings]
         return median(NEVER if day is None else max(0.0, day) for day in days)
 
+    def offers(self) -> list[Offers]:
+        """How the night's judges answered spoilt drafts, a run each."""
+        return [each.offers for each in self.of("offers", "A") if each.offers and each.offers.offered]
+
     def refused(self) -> Figure:
-        """Share of the spoilt drafts that the night's judges refused."""
-        tried = [each.offers for each in self.of("offers", "A") if each.offers and each.offers.offered]
-        if not tried:
-            return Figure(None, 0)
-        return Figure(sum(each.refused for each in tried) / sum(each.offered for each in tried), len(tried))
+        """Median over runs of the share of spoilt drafts that the night's judges refused."""
+        return median(each.refused / each.offered for each in self.offers())
 
     def caught(self, trial: str, *, scaled: bool = False) -> Figure:
         """Median days until the live guard removed the spoilt version, or would have against scaled equal weights."""

@@ -10,7 +10,8 @@ from learning.planted.trials import HISTORY
 from learning.planted.world import KINDS
 
 WEEKS = (1, 4, 12)
-LEVELS = (0.80, 0.90, 0.95)
+LEVELS = (0.50, 0.80, 0.90, 0.95)
+LEVELS_BACK = (0.80, 0.90)
 
 
 def learner_figures(results: Results, trial: str, kind: str, name: str) -> dict[str, Figure]:
@@ -21,7 +22,7 @@ def learner_figures(results: Results, trial: str, kind: str, name: str) -> dict[
 
     weeks = {f"win_rate_week_{week}": over(lambda c, week=week: in_week(c.win_rate, week)) for week in WEEKS}
     days = {f"day_to_{100 * level:.0f}": results.days_to(level, trial, kind, name) for level in LEVELS}
-    back = {f"days_back_to_{100 * level:.0f}": results.days_back_to(level, trial, kind, name) for level in LEVELS[:2]}
+    back = {f"days_back_to_{100 * level:.0f}": results.days_back_to(level, trial, kind, name) for level in LEVELS_BACK}
     return {
         **weeks,
         "mean_share": over(lambda c: over_days(c.share)),
@@ -70,8 +71,10 @@ COLUMNS = (
     ("week 1", "win_rate_week_1", ".3f"),
     ("week 4", "win_rate_week_4", ".3f"),
     ("week 12", "win_rate_week_12", ".3f"),
+    ("day 50%", "day_to_50", ".1f"),
     ("day 80%", "day_to_80", ".1f"),
     ("day 90%", "day_to_90", ".1f"),
+    ("day 95%", "day_to_95", ".1f"),
     ("back 80%", "days_back_to_80", ".1f"),
     ("excess nats", "excess_log_loss", "+.4f"),
     ("trades won", "accepted_win_rate", ".3f"),

@@ -11,6 +11,7 @@ from learning.planted.world import World
 from learning.procedure import Procedure
 
 LEARNER = "learner"
+TOLD_HOURS = "learner, told the hours"
 HISTORY = 28  # days of history before a warm start
 GOAL = 0.90  # share of the gain that is waited for when only accepted scans teach
 LONGER = 4  # times the days that this may take
@@ -44,15 +45,17 @@ class Found:
 
 
 def _cold(job: Job) -> Found:
-    """The learner and every rival, from equal weights on."""
-    market, learner = job.market(), Watched()
-    learners: dict[str, Learner] = {LEARNER: learner, **rivals(market.world, market.yardstick)}
+    """The learner, told the hours of the shocks and not, and every rival, from equal weights on."""
+    market, learner, told = job.market(), Watched(), Watched(hours=True)
+    others = rivals(market.world, market.yardstick)
+    learners: dict[str, Learner] = {LEARNER: learner, TOLD_HOURS: told, **others}
     return Found(job, run(market, learners, job.days), learner.audit)
 
 
 def _warm(job: Job) -> Found:
-    learner = Watched()
-    return Found(job, run(job.market(history=HISTORY), {LEARNER: learner}, job.days), learner.audit)
+    learner, told = Watched(), Watched(hours=True)
+    courses = run(job.market(history=HISTORY), {LEARNER: learner, TOLD_HOURS: told}, job.days)
+    return Found(job, courses, learner.audit)
 
 
 def _accepted(job: Job) -> Found:
