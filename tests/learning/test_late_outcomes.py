@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from learning import outcomes, selectors, services
+from learning.audit import audit
 from learning.calendar import DAILY, DAY_MS, DueJob
 from learning.chains import verify_chain
 from learning.daily import teach_night
@@ -83,6 +84,7 @@ def test_a_rebuild_from_the_ledger_makes_the_versions_that_were_stored(nights: l
         assert memory.procedure.digest == stored.digest
     rows = LearningState.objects.filter(state_type="head_weights", version__gt=1).order_by("version")
     assert [row.content for row in rows] == [weights_content(weights) for weights in drafted]
+    assert audit().differences == []
 
 
 def test_before_the_first_night_nothing_is_late(transactional_db: None) -> None:
