@@ -33,7 +33,10 @@ class AfterTheFact:
 
 @dataclass(frozen=True)
 class Account:
-    """All that is known of one version, as plain values; what it has none of is empty or None."""
+    """All that is known of one version, as plain values; what it has none of is empty or None.
+
+    `judged`: the version that the verdicts are about. In shadow a night also renews equal weights, which nobody judges.
+    """
 
     state_type: str
     version: int
@@ -50,6 +53,7 @@ class Account:
     replaced: int | None
     moves: Sequence[Mapping[str, Any]]
     content: Mapping[str, Any]
+    judged: int | None
     verdicts: Mapping[str, Mapping[str, Any]]
     certificate: Mapping[str, Any]
     effect: Mapping[str, Any]
@@ -62,7 +66,7 @@ def story(account: Account) -> list[str]:
         _origin(account),
         _standing(account),
         _moves(account),
-        _guards(account.verdicts),
+        _guards(account),
         _certificate(account.certificate),
         _at_the_time(account.effect),
         _afterwards(account),
@@ -117,11 +121,16 @@ def _move(row: Mapping[str, Any]) -> str:
     return f"{row['head']} moved from {row['before']:.2f} to {row['after']:.2f}{votes}"
 
 
-def _guards(verdicts: Mapping[str, Mapping[str, Any]]) -> str:
-    if not verdicts:
+def _guards(account: Account) -> str:
+    if not account.verdicts:
         return ""
-    said = (f"{name} {'passed' if told['passed'] else 'refused'}: {told['reason']}" for name, told in verdicts.items())
-    return f"The guards of that night: {'; '.join(said)}."
+    another = account.judged not in (None, account.version)
+    whose = f" judged version {account.judged}, the learner's draft" if another else ""
+    said = (
+        f"{name} {'passed' if told['passed'] else 'refused'}: {told['reason']}"
+        for name, told in account.verdicts.items()
+    )
+    return f"The guards of that night{whose}: {'; '.join(said)}."
 
 
 def _certificate(certificate: Mapping[str, Any]) -> str:

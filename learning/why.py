@@ -67,6 +67,7 @@ def account_of(row: LearningState) -> Account:
         replaced=before.version if before else None,
         moves=row.certificate.get("moves") or _moved(row, before),
         content=row.content,
+        judged=_judged(row),
         verdicts=_verdicts(row),
         certificate=row.certificate,
         effect=row.metrics_after.get("effect", {}),
@@ -86,6 +87,13 @@ def _until(row: LearningState) -> Any:
 def _decided_at(scan_id: Any) -> Any:
     event = LearningEvent.objects.filter(scan_id=scan_id).first() if scan_id else None
     return event.decided_at if event else None
+
+
+def _judged(row: LearningState) -> int | None:
+    """The learner's draft of the same night, which is the last version that the night stored."""
+    night = LearningState.objects.filter(state_type=row.state_type, period=row.period, created_by__in=BY_NIGHT)
+    last = night.order_by("-version").first() if row.created_by in BY_NIGHT else None
+    return last.version if last else None
 
 
 def _verdicts(row: LearningState) -> dict[str, Any]:

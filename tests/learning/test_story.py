@@ -25,6 +25,7 @@ NIGHT = Account(
         {"head": "volume", "before": 0.2, "after": 0.201, "change": 0.001, "outcomes_tonight": 5},
     ),
     content={},
+    judged=23,
     verdicts={
         "opening": {"passed": True, "reason": "it beats equal weights"},
         "replay": {"passed": False, "reason": "it is worse"},
@@ -75,6 +76,14 @@ def test_what_never_decided_says_so() -> None:
 
     assert story(refused)[1] == "It was refused and never decided."
     assert not any("After the fact" in words for words in story(refused))
+
+
+def test_the_guards_of_a_night_that_renewed_equal_weights_judged_the_draft_beside_them() -> None:
+    renewed = story(replace(NIGHT, judged=24))
+
+    assert any(
+        words.startswith("The guards of that night judged version 24, the learner's draft:") for words in renewed
+    )
 
 
 def test_a_broken_certificate_is_not_hushed_up() -> None:
