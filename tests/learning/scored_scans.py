@@ -13,7 +13,7 @@ FIRST_DAY = 18_800
 def made_scans(count: int = 600, *, days: int = 15, heads: int = 3, seed: int = 0, skill: float = 0.0) -> Scans:
     """Scans of one symbol spread over whole days; some do not lean, some have no result, one in ten is a signal.
 
-    Either side's bracket makes 2 R or loses 1 R; head 0 leans to the side that makes it by `skill`.
+    Either side's bracket makes 2 R or loses 1 R, a few end in between; head 0 leans to the better side by `skill`.
     """
     draw = np.random.default_rng(seed)
     truth = np.where(draw.uniform(size=count) < 0.5, 1, -1)
@@ -25,6 +25,8 @@ def made_scans(count: int = 600, *, days: int = 15, heads: int = 3, seed: int = 
     both_lost = draw.uniform(size=count) < 0.3
     made = np.where((side == truth) & ~both_lost, 2.0, -1.0) - 0.1
     mirror = np.where((side != truth) & ~both_lost, 2.0, -1.0) - 0.1
+    timed_out = draw.uniform(size=count) < 0.05
+    made, mirror = np.where(timed_out, 0.04, made), np.where(timed_out, -0.24, mirror)
     refused = draw.choice(["low_quality", "cooldown", ""], size=count, p=[0.7, 0.2, 0.1])
     return Scans(
         symbol=np.full(count, "BTCUSDT"),
