@@ -7,7 +7,7 @@ import numpy as np
 
 from ingestion.timeframes import BoolArray, FloatArray
 from learning.evaluating.paths import Scans
-from learning.evaluating.scores import mean
+from learning.evaluating.scores import drawn, mean
 from learning.evaluation import Estimate, difference
 from learning.head_measures import Yardstick
 from learning.labels import NEUTRAL_R
@@ -55,4 +55,4 @@ def _value(result: FloatArray, signals: BoolArray, shadows: BoolArray, stick: Ya
     if not signals.any():
         return Estimate(None, count)
     took, held = signals.astype(np.float64), shadows.astype(np.float64)
-    return stick.estimate(difference, count, result * took, took, result * held, held)
+    return drawn(stick, difference, [signals, shadows], result * took, took, result * held, held)

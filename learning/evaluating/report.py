@@ -11,9 +11,9 @@ from learning.calendar import DAY_MS
 from learning.config import Config
 from learning.evaluating.gates import ALL, GateFigures, gates_of
 from learning.evaluating.paths import Scans, Trades
-from learning.evaluating.period import LIVE, Period
+from learning.evaluating.period import Period
 from learning.evaluating.permuting import Permutation
-from learning.evaluating.scores import PathFigures, figures_of, yardstick
+from learning.evaluating.scores import LEAST_DAYS, PathFigures, figures_of, yardstick
 from learning.evaluating.sharpe import Sharpe, sharpe_of
 from learning.evaluating.verdict import Verdict, learning_words, verdict
 from learning.evaluation import BOOTSTRAPS, log_losses
@@ -33,13 +33,14 @@ class PathResult:
 
 @dataclass(frozen=True)
 class Result:
-    """One period, or all of them. `seeds`: of the intervals, by path. `opened`, `rolled_back`: nights that did."""
+    """One period, or all of them. `seeds`: of the intervals, by path. `blocks`: those that signals of
+    a path lie in, which a verdict rests on. `opened`, `rolled_back`: nights that did."""
 
     days: int
     nights: int
     opened: int
     rolled_back: int
-    blocks: int
+    blocks: Mapping[str, int]
     seeds: Mapping[str, int]
     paths: Mapping[str, PathResult]
     learning: str
@@ -86,7 +87,8 @@ class Evaluation:
                 " period and learns a scan the night after its time limit, however early it ended; scans whose limit"
                 " lies beyond the last candle are scored nowhere. The static fit has a further"
                 f" {'day' if embargo == 1 else f'{embargo} days'} of embargo.",
-                f"Intervals are 95 %, from {BOOTSTRAPS:,} resamples of whole blocks of days.",
+                f"Intervals are 95 %, from {BOOTSTRAPS:,} resamples of whole blocks of days; there is none for what lies in"
+                f" fewer than {LEAST_DAYS} of them.",
                 f"Trials for the deflated Sharpe ratio: {len(self.trials)} ({', '.join(self.trials)}), each walked"
                 " through the same gates; the variance is that of the daily Sharpe ratios of those that traded.",
                 f"Permutation: the long and the short outcome of every scan change places on half of the days, drawn"
@@ -111,7 +113,7 @@ def result_of(period: Period, limit_ms: int) -> Result:
         nights=period.nights,
         opened=period.opened,
         rolled_back=period.rolled_back,
-        blocks=len(np.unique(sticks[LIVE].block)),
+        blocks={name: sticks[name].blocks_of(trace.scans.signals) for name, trace in period.paths.items()},
         seeds={name: stick.seed for name, stick in sticks.items()},
         paths=paths,
         learning=learning_words(paths["learner"].figures.regret["equal weights"]),
@@ -120,7 +122,7 @@ def result_of(period: Period, limit_ms: int) -> Result:
 
 def verdicts_of(result: Result, permutation: Permutation) -> Mapping[str, Verdict]:
     return {
-        name: verdict(path.figures, path.gates.get(ALL), path.sharpe, permutation, result.blocks)
+        name: verdict(path.figures, path.gates.get(ALL), path.sharpe, permutation, result.blocks[name])
         for name, path in result.paths.items()
     }
 

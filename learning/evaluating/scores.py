@@ -1,6 +1,6 @@
 """How good a path was: every figure with its sample size and an interval over whole days. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,6 +17,9 @@ from learning.head_measures import Yardstick, block_days
 from learning.logistic import probability
 
 BINS = 20
+# Five days that all went one way are chance more often than once in twenty; what rests on fewer than six gets no
+# interval, since resampling them would give one that excludes the other way.
+LEAST_DAYS = 6
 # The rivals that a path's log-loss is set against, beside the best single head; names as they are shown.
 RIVALS = {EQUAL: "equal weights", ZERO: "base rate", STATIC: "static fit", AVERAGE: "moving average", LEARNER: LEARNER}
 
@@ -27,14 +30,23 @@ def yardstick(scans: Scans, limit_ms: int) -> Yardstick:
     return Yardstick(block, seed_of(scans.close_ms, np.nan_to_num(scans.net_r)) % 2**32, claims=1)
 
 
+def drawn(
+    stick: Yardstick, statistic: Callable[[FloatArray], FloatArray], cases: Sequence[BoolArray], *columns: FloatArray
+) -> Estimate:
+    """A statistic of the columns' sums; without an interval where any of the cases (n,) it averages fill few blocks."""
+    found = stick.estimate(statistic, sum(int(rows.sum()) for rows in cases), *columns)
+    few = any(stick.blocks_of(rows) < LEAST_DAYS for rows in cases)
+    return Estimate(found.value, found.n) if few else found
+
+
 def mean(stick: Yardstick, values: FloatArray, rows: BoolArray) -> Estimate:
     """Mean of the chosen rows of values (n,), which may be NaN elsewhere."""
     used = rows.astype(np.float64)
-    return stick.estimate(ratio, int(rows.sum()), np.where(rows, values, 0.0), used)
+    return drawn(stick, ratio, [rows], np.where(rows, values, 0.0), used)
 
 
 def total(stick: Yardstick, values: FloatArray, rows: BoolArray) -> Estimate:
-    return stick.estimate(lambda sums: sums[..., 0], int(rows.sum()), np.where(rows, values, 0.0))
+    return drawn(stick, lambda sums: sums[..., 0], [rows], np.where(rows, values, 0.0))
 
 
 @dataclass(frozen=True)
@@ -117,8 +129,8 @@ def slope(stick: Yardstick, chance: FloatArray, won: BoolArray, rows: BoolArray)
             moved: FloatArray = found.slope + (flat * pull_margin - cross * pull) / (flat * square - cross * cross)
         return moved
 
-    drawn = stick.estimate(stepped, count, miss, miss * margin, curve, curve * margin, curve * margin * margin)
-    return replace(drawn, value=found.slope)
+    columns = miss, miss * margin, curve, curve * margin, curve * margin * margin
+    return replace(drawn(stick, stepped, [rows], *columns), value=found.slope)
 
 
 def bins(stick: Yardstick, chance: FloatArray, won: BoolArray, rows: BoolArray) -> tuple[Bin, ...]:

@@ -53,7 +53,9 @@ def verdict(
         return Verdict(Kind.INVALID, leak, findings)
     if blocks < LEAST_BLOCKS:
         return Verdict(
-            Kind.TOO_SHORT, f"no verdict: {blocks} blocks of days, and fewer than {LEAST_BLOCKS} allow none", findings
+            Kind.TOO_SHORT,
+            f"no verdict: signals on {blocks} blocks of days, and fewer than {LEAST_BLOCKS} allow none",
+            findings,
         )
     if all(met for _, met in findings):
         return Verdict(Kind.EDGE, f"edge found on this data: {said}", findings)

@@ -118,6 +118,19 @@ def test_a_gate_is_judged_by_the_shadows_it_was_first_to_refuse() -> None:
     assert found[ALL].rejected == found["low_quality"].rejected + found["cooldown"].rejected
 
 
+def test_what_lies_in_five_days_has_no_interval_and_in_six_it_has() -> None:
+    scans = made_scans(skill=2.0)
+    stick = yardstick(scans, LIMIT_MS)
+    days = np.unique(stick.block)
+    for count in (1, 5, 6):
+        kept = np.isin(stick.block, days[:count]) & (np.arange(600) % 3 == 0)
+        few = replace(scans, reason=np.where(kept, "", "low_quality"))
+        figures, gate = figures_of(Trace(few, made_trace().rivals), HEADS, stick), gates_of(few, stick)[ALL]
+        for estimate in (figures.expectancy_r, figures.win_rate, figures.total_r, gate.value_r):
+            assert estimate.value is not None
+            assert (estimate.ci_low is None, estimate.ci_high is None) == (count < 6, count < 6)
+
+
 def test_without_a_signal_gates_have_no_value_and_no_scan_no_gates() -> None:
     scans = replace(made_scans(), reason=np.full(600, "low_quality"))
 
