@@ -87,8 +87,8 @@ class Evaluation:
                 " period and learns a scan the night after its time limit, however early it ended; scans whose limit"
                 " lies beyond the last candle are scored nowhere. The static fit has a further"
                 f" {'day' if embargo == 1 else f'{embargo} days'} of embargo.",
-                f"Intervals are 95 %, from {BOOTSTRAPS:,} resamples of whole blocks of days; there is none for what lies in"
-                f" fewer than {LEAST_DAYS} of them.",
+                f"Intervals are 95 %, from {BOOTSTRAPS:,} resamples of whole blocks of days; there is none for what"
+                f" lies in fewer than {LEAST_DAYS} of them.",
                 f"Trials for the deflated Sharpe ratio: {len(self.trials)} ({', '.join(self.trials)}), each walked"
                 " through the same gates; the variance is that of the daily Sharpe ratios of those that traded.",
                 f"Permutation: the long and the short outcome of every scan change places on half of the days, drawn"
