@@ -1,7 +1,7 @@
 """The learner's memory: a frozen record with canonical bytes and a hash chain. Pure."""
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
@@ -136,10 +136,6 @@ class LearnerState:
         )
         certificate = Certificate(np.array(excess), gap, drift, nights)
         return cls(tuple(document["heads"]), recent, certificate, document["state_hash"])
-
-    def with_theta(self, theta: FloatArray) -> "LearnerState":
-        """This state with other weights of its own in force from its last night on."""
-        return replace(self, recent=(*self.recent[:-1], replace(self.recent[-1], theta=theta)))
 
 
 def chained(parent: str, evidence_digest: str, config: Config) -> str:

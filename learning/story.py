@@ -164,8 +164,9 @@ def _afterwards(account: Account) -> str:
 
 
 def _saved(rival: str, found: Estimate) -> str:
-    value = found.value or 0.0
-    saved = f"it {'saved' if value >= 0 else 'cost'} {abs(value):.5f} a lean against {rival}"
+    if found.value is None:
+        return f"nothing is known against {rival}"
+    saved = f"it {'saved' if found.value >= 0 else 'cost'} {abs(found.value):.5f} a lean against {rival}"
     if found.ci_low is None or found.ci_high is None:
         return f"{saved}, and one day gives no interval"
     told = "better" if found.ci_low > 0 else "worse" if found.ci_high < 0 else "not to be told apart"

@@ -105,7 +105,7 @@ def _accepted_only(results: Results) -> Iterator[Line]:
 
 
 def _certificate(results: Results) -> Iterator[Line]:
-    runs = f"{len(results.audits())} runs"
+    runs = f"{len(results.watched())} runs"
     yield Line("nights without a valid certificate, all runs", "<=", 0, results.broken_certificates(), runs)
     worst, allowed, average = results.regret()
     beside = f"its certificate allows {allowed:.5f}; mean of all {average.value:.5f}" if allowed is not None else ""
@@ -124,7 +124,7 @@ SCALED = "against scaled equal weights"
 
 
 def _guards(results: Results) -> Iterator[Line]:
-    runs = f"{len(results.audits())} runs"
+    runs = f"{len(results.watched())} runs"
     yield Line("false roll-backs, all honest runs", "<=", 0, results.roll_backs(), runs)
     offers = results.offers()
     beside = f"{sum(each.refused for each in offers)} of {sum(each.offered for each in offers)} nights"

@@ -151,32 +151,32 @@ class Results:
         centre = median(ratios)
         return Figure(centre.value, centre.seeds, centre.ci_low, centre.ci_high, never)
 
-    def audits(self) -> list[Found]:
+    def watched(self) -> list[Found]:
         """Every honest run of the production learner."""
-        return [each for each in self.found if each.audit is not None]
+        return [each for each in self.found if each.watch is not None]
 
     def broken_certificates(self) -> Figure:
-        return self._counted(lambda found: found.audit.broken if found.audit else 0)
+        return self._counted(lambda found: found.watch.broken if found.watch else 0)
 
     def roll_backs(self) -> Figure:
-        return self._counted(lambda found: found.audit.rolled_back if found.audit else 0)
+        return self._counted(lambda found: found.watch.rolled_back if found.watch else 0)
 
     def _counted(self, count: Callable[[Found], int]) -> Figure:
-        audits = self.audits()
-        return Figure(float(sum(map(count, audits))), len(audits)) if audits else Figure(None, 0)
+        runs = self.watched()
+        return Figure(float(sum(map(count, runs))), len(runs)) if runs else Figure(None, 0)
 
     def regret(self) -> tuple[Figure, float | None, Figure]:
         """The greatest regret per effective event against the best candidate over the runs on every scan, what that
         run's certificate allows, and the mean over runs."""
-        audits = [each.audit for each in self._whole() if each.audit]
-        found = [(each.regret, each.bound) for each in audits if each.regret is not None]
+        runs = [each.watch for each in self._whole() if each.watch]
+        found = [(each.regret, each.bound) for each in runs if each.regret is not None]
         if not found:
             return Figure(None, 0), None, Figure(None, 0)
         worst, allowed = max(found, key=lambda pair: pair[0])
         return Figure(worst, len(found)), allowed, mean(regret for regret, _ in found)
 
     def _whole(self) -> list[Found]:
-        return [each for each in self.audits() if each.job.trial in ("cold", "warm")]
+        return [each for each in self.watched() if each.job.trial in ("cold", "warm")]
 
     def opened(self, trial: str, *, scaled: bool = False) -> Figure:
         """Median day on which the gate opened, or would have against scaled equal weights; 0 within the history."""

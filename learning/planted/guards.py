@@ -8,10 +8,10 @@ import numpy as np
 
 from learning.events import collect
 from learning.nightly import Night
-from learning.planted.audit import Watched
 from learning.planted.contest import Contest
 from learning.planted.course import Batch, Market
 from learning.planted.rivals import ScaledEqual
+from learning.planted.watched import Watched
 from learning.planted.world import HEADS
 from learning.procedure import Procedure
 from learning.promotion import judge_night

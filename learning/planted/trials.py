@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from learning.planted.audit import Audit, Watched
 from learning.planted.course import Course, Market, run, run_on_accepted
 from learning.planted.guards import Caught, Offers, Opening, days_until_caught, offers, opening
 from learning.planted.rivals import Learner, rivals
+from learning.planted.watched import Watch, Watched
 from learning.planted.world import World
 from learning.procedure import Procedure
 
@@ -38,7 +38,7 @@ class Found:
 
     job: Job
     courses: dict[str, Course] = field(default_factory=dict)
-    audit: Audit | None = None
+    watch: Watch | None = None
     opening: Opening | None = None
     offers: Offers | None = None
     caught: Caught | None = None
@@ -49,20 +49,20 @@ def _cold(job: Job) -> Found:
     market, learner, told = job.market(), Watched(), Watched(hours=True)
     others = rivals(market.world, market.yardstick)
     learners: dict[str, Learner] = {LEARNER: learner, TOLD_HOURS: told, **others}
-    return Found(job, run(market, learners, job.days), learner.audit)
+    return Found(job, run(market, learners, job.days), learner.watch)
 
 
 def _warm(job: Job) -> Found:
     learner, told = Watched(), Watched(hours=True)
     courses = run(job.market(history=HISTORY), {LEARNER: learner, TOLD_HOURS: told}, job.days)
-    return Found(job, courses, learner.audit)
+    return Found(job, courses, learner.watch)
 
 
 def _accepted(job: Job) -> Found:
     """The learner told of its accepted scans only, for as long as it takes or four times the days."""
     learner = Watched()
     course = run_on_accepted(job.market(), learner, LONGER * job.days, until=GOAL)
-    return Found(job, {LEARNER: course}, learner.audit)
+    return Found(job, {LEARNER: course}, learner.watch)
 
 
 def _opening(job: Job) -> Found:

@@ -3,10 +3,10 @@
 import numpy as np
 
 from learning.learner import NightlyLearner
-from learning.planted.audit import Watched
 from learning.planted.course import Course, Market, run, run_on_accepted
 from learning.planted.figures import days_to
 from learning.planted.guards import Offers, offers, opening, spoilt
+from learning.planted.watched import Watched
 from learning.planted.world import HEADS, SCANS_A_DAY, World
 from signals.consensus import Weights
 
@@ -26,10 +26,10 @@ def test_three_weeks_from_a_cold_start_close_most_of_the_gap_to_the_best_weights
     assert shares.argmax() > 7
     assert days_to(found, 0.80) <= 9
     assert np.mean(found.win_rate[17:]) >= market.yardstick(0).oracle - 0.02
-    assert (learner.audit.broken, learner.audit.rolled_back) == (0, 0)
-    assert learner.audit.regret is not None
-    assert learner.audit.bound is not None
-    assert learner.audit.regret <= learner.audit.bound
+    assert (learner.watch.broken, learner.watch.rolled_back) == (0, 0)
+    assert learner.watch.regret is not None
+    assert learner.watch.bound is not None
+    assert learner.watch.regret <= learner.watch.bound
 
 
 def test_a_warm_start_is_there_on_the_first_day() -> None:

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from learning.planted.acceptance import Line, lines
-from learning.planted.audit import Audit
 from learning.planted.course import Course
 from learning.planted.figures import Figure, Results, days_to, in_week, mean, median, over_days, won
 from learning.planted.summary import precision, written
 from learning.planted.trials import Found, Job
+from learning.planted.watched import Watch
 
 
 @given(st.lists(st.floats(-5, 5), min_size=2, max_size=30))
@@ -85,12 +85,12 @@ def test_nothing_is_claimed_without_a_run() -> None:
     assert {line.met for line in lines(Results(()))} == {None}
 
 
-def audited(regret: float, bound: float) -> Found:
-    return Found(Job("cold", "A", 0, 3, 1000), audit=Audit(nights=3, mass=1.0, regret=regret, bound=bound))
+def watched(regret: float, bound: float) -> Found:
+    return Found(Job("cold", "A", 0, 3, 1000), watch=Watch(nights=3, mass=1.0, regret=regret, bound=bound))
 
 
 def test_the_greatest_regret_stands_beside_the_bound_of_its_own_run() -> None:
-    worst, allowed, average = Results((audited(0.004, 0.005), audited(0.001, 0.002))).regret()
+    worst, allowed, average = Results((watched(0.004, 0.005), watched(0.001, 0.002))).regret()
 
     assert (worst.value, worst.seeds, allowed) == (0.004, 2, 0.005)
     assert average.value == pytest.approx(0.0025)

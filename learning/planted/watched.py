@@ -12,7 +12,7 @@ from learning.procedure import Phase, Procedure
 
 
 @dataclass(frozen=True)
-class Audit:
+class Watch:
     """A run's nights: how many, those without a valid certificate, those that vetoed or rolled back.
 
     `regret` is the excess loss over the best candidate in hindsight, `bound` what the certificate allows against that
@@ -27,7 +27,7 @@ class Audit:
     regret: float | None = None
     bound: float | None = None
 
-    def after(self, night: Night) -> "Audit":
+    def after(self, night: Night) -> "Watch":
         certificate, evidence = night.draft.certificate, night.draft.evidence
         effect: float | None = evidence["design_effect"]
         mass = self.mass + (evidence["tonight"] / effect if effect else 0.0)
@@ -47,7 +47,7 @@ class Audit:
 
 
 class Watched:
-    """`NightlyLearner` with its audit. In the phase "shadow" the opening gate stands before it, as in the job.
+    """`NightlyLearner` with its watch. In the phase "shadow" the opening gate stands before it, as in the job.
 
     By its interface a night's rows are independent; with `hours` it is told the hours, estimates the design effect of
     their shocks as the job does, and trusts each row that much less.
@@ -57,7 +57,7 @@ class Watched:
         self.hours = hours
         self.learner = NightlyLearner(HEADS)
         self.learner.procedure = Procedure.at_birth(HEADS, self.learner.config, bias=np.zeros(2), phase=phase)
-        self.audit = Audit()
+        self.watch = Watch()
 
     @property
     def weights(self) -> FloatArray:
@@ -72,5 +72,5 @@ class Watched:
     ) -> Night:
         known_hours = hour_block if self.hours else None
         found = self.learner.night(today, decided_day, evidence, won, hour_block=known_hours)
-        self.audit = self.audit.after(found)
+        self.watch = self.watch.after(found)
         return found
