@@ -1,4 +1,4 @@
-"""Makes .venv and installs the locked packages into it, if that has not been done. Standard library only.
+"""Makes .venv and installs the locked packages and the pages' scripts, if not yet done. Standard library only.
 
 python3.11 requirements/install.py base|dev
 """
@@ -9,6 +9,8 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+import pages
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
@@ -29,7 +31,7 @@ def main() -> int:
         check_python()
         if not is_installed(kind):
             install(kind)
-    except SetupError as error:
+    except (SetupError, pages.FetchError) as error:
         print(f"setup: {error}", file=sys.stderr)
         return 1
     return 0
@@ -47,13 +49,14 @@ def stamp(kind: str) -> Path:
 
 def digest(kind: str) -> str:
     locks = [ROOT / "requirements" / f"{name}.txt" for name in ("installer", kind)]
-    text = sys.version + "".join(lock.read_text(encoding="utf-8") for lock in locks)
+    text = sys.version + "".join(lock.read_text(encoding="utf-8") for lock in (*locks, pages.LOCK))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def is_installed(kind: str) -> bool:
     """Whether these very locks were installed to the end, by this Python."""
-    return PYTHON.exists() and stamp(kind).exists() and stamp(kind).read_text(encoding="utf-8") == digest(kind)
+    stamped = stamp(kind).exists() and stamp(kind).read_text(encoding="utf-8") == digest(kind)
+    return PYTHON.exists() and stamped and pages.are_there(kind)
 
 
 def install(kind: str) -> None:
@@ -65,6 +68,7 @@ def install(kind: str) -> None:
     lock = str(ROOT / "requirements" / f"{kind}.txt")
     if not install_with_uv(lock):
         pip("install", "--require-hashes", "-r", lock)
+    pages.fetch(kind)
     for name in INCLUDES[kind]:
         stamp(name).write_text(digest(name), encoding="utf-8")
 
