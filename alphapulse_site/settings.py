@@ -88,6 +88,8 @@ ALLOWED_HOSTS = environment.names("ALLOWED_HOSTS", ["127.0.0.1", "localhost"])
 CSRF_TRUSTED_ORIGINS = environment.names("CSRF_TRUSTED_ORIGINS", [])
 # The embedded profile listens on loopback only, so the README's curl lines may read without a token.
 ALPHAPULSE_ANONYMOUS_READS = environment.flag("ALPHAPULSE_ANONYMOUS_READS", IS_EMBEDDED)
+# How many answers a web process keeps until the records they are made of change; 0 computes each one anew.
+ALPHAPULSE_KEPT_ANSWERS = environment.whole_number("ALPHAPULSE_KEPT_ANSWERS", 256, minimum=0, maximum=100_000)
 
 # --- Django -----------------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
