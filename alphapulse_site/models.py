@@ -57,7 +57,10 @@ class Heartbeat(models.Model):
 
 
 class ParkedTask(models.Model):
-    """A task that failed for good, kept with its arguments so that it can be understood and sent again."""
+    """A task that failed for good, kept with its arguments so that it can be understood and sent again.
+
+    `retried_as`: the id it was sent again under, once; if it fails again it is parked again, under that id.
+    """
 
     task_id = models.CharField(max_length=100, unique=True)
     name = models.CharField(max_length=200)
@@ -65,6 +68,9 @@ class ParkedTask(models.Model):
     kwargs = models.JSONField(default=dict, blank=True)
     error = models.TextField()
     parked_at = models.DateTimeField()
+    retried_at = models.DateTimeField(null=True, blank=True)
+    retried_by = models.CharField(max_length=150, blank=True)
+    retried_as = models.CharField(max_length=100, blank=True)
 
     class Meta:
         db_table = "parked_tasks"

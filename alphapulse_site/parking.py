@@ -1,12 +1,20 @@
-"""Tasks that failed for good are parked in PostgreSQL, where doctor and the admin see them."""
+"""Tasks that failed for good are parked in PostgreSQL, where people see them and send them again."""
 
 from typing import Any
+from uuid import uuid4
 
-from celery import Task
+from celery import Task, current_app
 from celery.signals import task_failure
+from django.db import transaction
 from django.utils import timezone
+from kombu.exceptions import OperationalError
 
+from alphapulse_site.hints import ONE_QUICK_TRY
 from alphapulse_site.models import ParkedTask
+
+
+class NotSentError(Exception):
+    """The task could not be sent again and stays parked; the message says why."""
 
 
 @task_failure.connect(dispatch_uid="park a task that failed for good")
@@ -23,3 +31,31 @@ def park(sender: Task, task_id: str, exception: BaseException, args: Any, kwargs
     ParkedTask.objects.bulk_create(
         [parked], update_conflicts=True, unique_fields=["task_id"], update_fields=["error", "parked_at"]
     )
+
+
+def retry_parked(*, parked_id: int, by: str) -> bool:
+    """Send a parked task again, once; False if somebody has before, or there is none. Raises NotSentError.
+
+    The mark and the message go together: without a broker the mark is taken back. Should the mark be lost after the
+    message went out, the task may be sent a second time, which every task of ours bears.
+    """
+    with transaction.atomic():
+        # Who updates first holds the row until the message is out; the other then finds it marked.
+        mark = {"retried_at": timezone.now(), "retried_by": by[:150], "retried_as": str(uuid4())}
+        if not ParkedTask.objects.filter(pk=parked_id, retried_at=None).update(**mark):
+            return False
+        _send_again(ParkedTask.objects.get(pk=parked_id))
+    return True
+
+
+def _send_again(parked: ParkedTask) -> None:
+    # Only workers import every task by themselves.
+    current_app.loader.import_default_modules()
+    if parked.name not in current_app.tasks:
+        raise NotSentError(f"there is no task {parked.name} in this release; it stays parked.")
+    try:
+        current_app.send_task(
+            parked.name, args=parked.args, kwargs=parked.kwargs, task_id=parked.retried_as, retry_policy=ONE_QUICK_TRY
+        )
+    except OperationalError as error:
+        raise NotSentError(f"the broker is out of reach ({error}); the task stays parked.") from error

@@ -30,8 +30,8 @@ def _alive() -> list[Finding]:
 def _failures(moment: Moment) -> list[Finding]:
     """Job runs that failed and were not made good, and tasks that gave up within a day."""
     runs = [f"{run}: {run.error}" for run in JobRun.objects.filter(status=JobRun.Status.FAILED).order_by("-started_at")]
-    parked = ParkedTask.objects.filter(parked_at__gte=moment.wall - PARKED_WINDOW).order_by("-parked_at")
-    tasks = [f"{task}: {task.error}" for task in parked]
+    waiting = ParkedTask.objects.filter(parked_at__gte=moment.wall - PARKED_WINDOW, retried_at=None)
+    tasks = [f"{task}: {task.error}" for task in waiting.order_by("-parked_at")]
     return [
         found("jobs", "no job run has failed", runs, "cure the cause; the reconciler runs it again, or trigger it"),
         found("tasks", "no task was parked within a day", tasks, "cure the cause, then send the task again"),

@@ -60,7 +60,7 @@ READERS = (
 DOORS = ("*.tasks", "*.management.*", "*.admin", "*.api", "*.api.*", "*.urls", "*.apps", "*.wsgi")
 
 # What another app may use beside the pure core, models and selectors: module -> (names, reason).
-FRAME = ("admin", "arguments", "celery", "clock", "copying", "hints", "jobs", "models", "pages", "snapshots")
+FRAME = ("admin", "arguments", "celery", "clock", "copying", "hints", "jobs", "models", "pages", "parking", "snapshots")
 ALSO_PUBLIC: dict[str, tuple[set[str], str]] = {
     "ingestion.candles": (
         {"load_candles", "load_many", "to_ms", "to_datetime", "EPOCH"},

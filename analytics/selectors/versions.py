@@ -4,11 +4,15 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from learning.models import LearningState
+from django.db.models import QuerySet
+
+from learning.models import LearningEvent, LearningState
 from learning.selectors import in_force, weights_from
 from signals.consensus import Weights
 
 HEAD_WEIGHTS = "head_weights"
+# The events of the ledger that tell what became of a version.
+TURNS = ("promotion", "rejection", "rollback", "pin", "freeze", "release", "drift")
 
 
 def weights_in_force(at: datetime | None) -> Weights | None:
@@ -41,6 +45,11 @@ def weights_by_version() -> Mapping[int, Weights]:
     """Every stored version of the head weights."""
     states = LearningState.objects.filter(state_type=HEAD_WEIGHTS).values_list("version", "content")
     return {version: weights_from(content) for version, content in states}
+
+
+def turns() -> QuerySet[LearningEvent]:
+    """What became of versions, by whom and why: promoted, refused, rolled back, held; newest first."""
+    return LearningEvent.objects.filter(kind__in=TURNS).order_by("-sequence")
 
 
 def weight_history(since: datetime) -> list[dict[str, Any]]:
