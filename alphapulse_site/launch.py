@@ -81,6 +81,7 @@ def _process_variables(options: Options) -> dict[str, str]:
         "FLOWER_PORT": str(options.flower_port),
         "FLOWER_BASIC_AUTH": f"{OPERATOR}:{password}",
         "FLOWER_READ_ONLY": "true",
+        "ALPHAPULSE_FLOWER_URL": f"http://127.0.0.1:{options.flower_port}",
     }
 
 

@@ -91,6 +91,9 @@ ALPHAPULSE_ANONYMOUS_READS = environment.flag("ALPHAPULSE_ANONYMOUS_READS", IS_E
 # How many answers a web process keeps until the records they are made of change; 0 computes each one anew.
 ALPHAPULSE_KEPT_ANSWERS = environment.whole_number("ALPHAPULSE_KEPT_ANSWERS", 256, minimum=0, maximum=100_000)
 
+# Where people find Flower, for the link on the page of jobs; empty is no link.
+ALPHAPULSE_FLOWER_URL = environment.web_url("ALPHAPULSE_FLOWER_URL", "http://127.0.0.1:5555" if IS_EMBEDDED else "")
+
 # --- Django -----------------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -112,6 +115,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -175,6 +179,19 @@ if IS_EMBEDDED:
 
 # --- security ---------------------------------------------------------------------------------------------------------
 SECURE_CONTENT_TYPE_NOSNIFF = True
+# Nothing from another host, nothing inline: a page can run and show only what we serve.
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "object-src": ["'none'"],
+        "base-uri": ["'none'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+    }
+}
+LOGIN_URL = "dashboard:login"
+LOGIN_REDIRECT_URL = "dashboard:overview"
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 SESSION_COOKIE_HTTPONLY = True

@@ -1,8 +1,7 @@
-"""Everything people see: the API now, whose documentation is the first page."""
+"""Everything people see: the pages and the API."""
 
-from django.urls import path
-from django.views.generic import RedirectView
+from django.urls import include, path
 
 from analytics.api.urls import urlpatterns as api
 
-urlpatterns = [path("", RedirectView.as_view(pattern_name="docs"), name="home"), *api]
+urlpatterns = [*api, path("", include("analytics.dashboard.urls"))]

@@ -142,6 +142,17 @@ def candle_coverage(symbols: Iterable[str] | None = None) -> list[Coverage]:
         return [Coverage(*row) for row in cursor.fetchall()]
 
 
+def last_closes(symbols: Iterable[str]) -> dict[str, float]:
+    """The close of the newest stored candle of each symbol that has one."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT name, newest.close FROM unnest(%s::text[]) AS name CROSS JOIN LATERAL (SELECT close FROM candles"
+            " WHERE symbol = name AND NOT off_grid ORDER BY open_time DESC LIMIT 1) AS newest",
+            [sorted(set(symbols))],
+        )
+        return dict(cursor.fetchall())
+
+
 def candle_count_estimate() -> int:
     """About how many candles are stored, from the planner's statistics; a count would read every one of them."""
     with connection.cursor() as cursor:

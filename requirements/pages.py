@@ -18,9 +18,8 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 LOCK = HERE / "package-lock.json"
 # As npm reads it: its own variable, in either spelling, names another registry.
-REGISTRY = (
-    os.environ.get("npm_config_registry") or os.environ.get("NPM_CONFIG_REGISTRY") or "https://registry.npmjs.org"
-)
+VARIABLES = ("npm_config_registry", "NPM_CONFIG_REGISTRY")
+REGISTRY = next((os.environ[name] for name in VARIABLES if os.environ.get(name)), "https://registry.npmjs.org")
 SECONDS, ATTEMPTS = 20, 3
 
 

@@ -9,7 +9,7 @@ from django.conf import settings
 
 from alphapulse_site.celery import QUEUES, SCHEDULE
 from alphapulse_site.clock import is_recording
-from alphapulse_site.models import JobRun
+from alphapulse_site.models import JobRun, ParkedTask
 from analytics.selectors.signs import CANARY_INTERVAL, Signs
 from learning.calendar import DAILY, WEEK_MS, WEEKLY, jobs_between
 from signals.rows import to_ms, to_time
@@ -23,6 +23,7 @@ JOB_IDS = {
     "weekly retraining": WEEKLY,
 }
 HISTORY = 14
+SHOWN = 50
 
 
 def job_id(name: str) -> str:
@@ -62,6 +63,7 @@ def _job(
         "task": task,
         "clock": "market" if by_market else "wall",
         "interval_seconds": int(period.total_seconds()),
+        "every": period,
         "next_run_time": _next_period(identity, at) if by_market else _next_tick(when, beaten, signs.now),
         "last_run": beaten or (run.started_at if run else None),
         "last_period": run.period if run else None,
@@ -103,6 +105,16 @@ def _run(run: JobRun) -> dict[str, Any]:
         return row | {"outcomes_processed": run.report.get("outcomes_processed")}
     figures = ("outcomes_analyzed", "weights_deployed")
     return row | {name: run.report.get(name) for name in figures}
+
+
+def last_runs() -> list[dict[str, Any]]:
+    """The runs of all jobs that began last, newest first."""
+    return [run_state(run) for run in JobRun.objects.order_by("-started_at")[:SHOWN]]
+
+
+def parked_tasks() -> list[ParkedTask]:
+    """The tasks that gave up, newest first."""
+    return list(ParkedTask.objects.order_by("-parked_at")[:SHOWN])
 
 
 def duration(run: JobRun) -> float | None:
