@@ -1,0 +1,1 @@
+"""A database of a long history: drawn decisions, and everything learned from them by the real nights."""
