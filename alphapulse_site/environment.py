@@ -5,7 +5,7 @@ import os
 import secrets
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import psycopg2
 from django.core.exceptions import ImproperlyConfigured
@@ -101,6 +101,14 @@ def broker(name: str, default: str | None = None) -> str:
     if scheme not in BROKER_SCHEMES:
         raise ImproperlyConfigured(f"{name} must start with one of: {', '.join(s + '://' for s in BROKER_SCHEMES)}.")
     return url
+
+
+def cache_url(broker_url: str) -> str:
+    """The same server in the form that Django's cache reads."""
+    parts = urlsplit(broker_url)
+    if parts.scheme != "redis+socket":
+        return broker_url
+    return f"unix://{parts.path}?db={dict(parse_qsl(parts.query)).get('virtual_host', '0')}"
 
 
 def web_url(name: str, default: str, schemes: Sequence[str] = ("https", "http")) -> str:

@@ -104,7 +104,6 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "rest_framework",
-    "rest_framework.authtoken",
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "alphapulse_site",
@@ -210,7 +209,7 @@ if BEHIND_TLS:
 # --- HTTP API ---------------------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "rest_framework.authentication.TokenAuthentication",
+        "analytics.api.authentication.TokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["analytics.api.permissions.ReaderOrOperator"],
@@ -219,6 +218,15 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "analytics.api.errors.problem_response",
     "DATETIME_FORMAT": "%Y-%m-%dT%H:%M:%S.%fZ",
+    "DEFAULT_THROTTLE_CLASSES": ["analytics.api.throttles.ByMinute"],
+    # Whose address counts: behind TLS that of the proxy's client, else the one that connects.
+    "NUM_PROXIES": 1 if BEHIND_TLS else 0,
+}
+# Requests a minute: of an address without a name, of a token or session that reads, of one that writes. 0: no limit.
+ALPHAPULSE_RATES = {
+    "anonymous": environment.whole_number("ALPHAPULSE_ANONYMOUS_RATE", 3000, minimum=0, maximum=10**6),
+    "read": environment.whole_number("ALPHAPULSE_READ_RATE", 3000, minimum=0, maximum=10**6),
+    "write": environment.whole_number("ALPHAPULSE_WRITE_RATE", 60, minimum=0, maximum=10**6),
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "AlphaPulse",
@@ -249,6 +257,15 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_keepalive": True,
     "health_check_interval": 10,
     "global_keyprefix": environment.text("REDIS_KEY_PREFIX", "alphapulse:"),
+}
+# Counts of requests lie beside the queues. A cache that does not answer at once is done without.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": environment.cache_url(CELERY_BROKER_URL),
+        "KEY_PREFIX": f"{CELERY_BROKER_TRANSPORT_OPTIONS['global_keyprefix']}cache",
+        "OPTIONS": {"socket_timeout": 0.5, "socket_connect_timeout": 0.5},
+    }
 }
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_ACCEPT_CONTENT = ["json"]

@@ -120,7 +120,7 @@ COMMANDS = {
         *("replay", "certify", "audit", "why", "bootstrap", "learn", "heads", "planted", "evaluate"),
         *("rollback", "pin", "freeze", "release"),
     ),
-    "analytics": ("doctor",),
+    "analytics": ("doctor", "token"),
 }
 
 

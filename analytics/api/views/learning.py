@@ -1,27 +1,23 @@
 """The nine endpoints under /api/learning/ (two of them act)."""
 
-from typing import Any, cast
+from typing import Any
 
 from django.contrib.auth.models import User
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_view
+from django.urls import reverse
+from drf_spectacular.utils import extend_schema_view
 from rest_framework import status
 from rest_framework.exceptions import ValidationError
-from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.reverse import reverse
-from rest_framework.views import APIView
 
 from alphapulse_site.clock import market_now
+from alphapulse_site.models import JobRun
 from analytics import triggers
+from analytics.acknowledged import Acknowledged
 from analytics.api import parameters
-from analytics.api.errors import ConflictingKey
 from analytics.api.serializers import learning as answers
 from analytics.api.serializers import operations
-from analytics.api.views.base import ReportView, described, problems
+from analytics.api.views.acting import ActView, acting
+from analytics.api.views.base import ReportView, described
 from analytics.selectors import reports, schedule
-
-KEY_HEADER = "Idempotency-Key"
-LONGEST_KEY = 200
 
 
 @extend_schema_view(
@@ -106,56 +102,44 @@ class SchedulerView(ReportView):
 
 def triggering(summary: str, operation: str) -> Any:
     """The schema of a trigger."""
-    return extend_schema(
-        operation_id=operation,
-        summary=summary,
-        request=parameters.TriggerBody,
-        parameters=[
-            OpenApiParameter(
-                KEY_HEADER,
-                str,
-                OpenApiParameter.HEADER,
-                description=f"the same key again gets the first answer; at most {LONGEST_KEY} characters",
-            )
-        ],
-        responses={202: OpenApiResponse(operations.Triggered, "poll Location"), **problems(400, 401, 403, 415, 422)},
+    return extend_schema_view(
+        post=acting(
+            summary,
+            operation,
+            tag="learning",
+            body=parameters.TriggerBody,
+            answer=operations.Triggered,
+            status=status.HTTP_202_ACCEPTED,
+            description="The same period twice is one run. Poll the address in Location until it is done or failed.",
+        )
     )
 
 
-class TriggerView(APIView):
+class TriggerView(ActView):
     """Ask for one run of a job. The same period twice is one run, and so is the same Idempotency-Key."""
 
     job = ""
+    body_class = parameters.TriggerBody
 
-    def post(self, request: Request) -> Response:
-        body = parameters.TriggerBody(data=request.data)
-        body.is_valid(raise_exception=True)
-        key = request.headers.get(KEY_HEADER, "")
-        if len(key) > LONGEST_KEY:
-            raise ValidationError({KEY_HEADER: f"longer than {LONGEST_KEY} characters; send a shorter one."})
-        period = body.validated_data["period"]
-        fingerprint = triggers.fingerprint_of(self.job, period)
+    def act(self, user: User, said: dict[str, Any], **address: Any) -> Acknowledged:
         try:
-            run = triggers.request_run(
-                job=self.job, period=period, user=cast(User, request.user), key=key, fingerprint=fingerprint
-            )
+            run = triggers.request_run(job=self.job, period=said["period"])
         except triggers.PeriodError as error:
             raise ValidationError({"period": str(error)}) from error
-        except triggers.KeyReusedError as error:
-            raise ConflictingKey(str(error)) from error
         answer = {"status": schedule.status(run), "job_run": run.pk, "period": run.period, "timestamp": market_now()}
-        return Response(
-            operations.Triggered(answer).data,
-            status=status.HTTP_202_ACCEPTED,
-            headers={"Location": reverse("job-run", args=[run.pk])},
-        )
+        where = reverse("job-run", args=[run.pk])
+        return Acknowledged(status.HTTP_202_ACCEPTED, dict(operations.Triggered(answer).data), where)
+
+    def afterwards(self, answer: Acknowledged) -> None:
+        if answer.body["status"] != JobRun.Status.DONE:
+            triggers.wake(job=self.job, period=answer.body["period"])
 
 
-@extend_schema_view(post=triggering("Run the nightly learning of a day", "trigger_daily"))
+@triggering("Run the nightly learning of a day", "trigger_daily")
 class TriggerDailyView(TriggerView):
     job = triggers.DAILY
 
 
-@extend_schema_view(post=triggering("Run the weekly retraining of an ISO week", "trigger_weekly"))
+@triggering("Run the weekly retraining of an ISO week", "trigger_weekly")
 class TriggerWeeklyView(TriggerView):
     job = triggers.WEEKLY

@@ -1,0 +1,79 @@
+"""Tokens of the API: made, recognised and revoked. The secret itself is told once and kept nowhere.
+
+A secret is 256 random bits, so one round of SHA-256 is enough to keep it, and a look-up by the digest finds it in one
+step of an index; salted and slow hashing is for what people can guess.
+"""
+
+import hashlib
+import secrets
+from datetime import datetime, timedelta
+
+from django.contrib.auth.models import Group, User
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from analytics.access import OPERATORS, is_operator
+from analytics.models import ApiToken
+
+# So that a scanner for secrets knows one of ours when somebody publishes it.
+PREFIX = "alphapulse_"
+NOTED_EVERY = timedelta(minutes=1)
+
+
+class TokenError(ValueError):
+    """A token that cannot be made or found; the message says what to do."""
+
+
+def create_token(*, name: str, scope: str, user: User, expires_at: datetime | None = None) -> tuple[ApiToken, str]:
+    """A token of that user and its secret, which nobody can tell again.
+
+    Raises TokenError for a name that is in use, or where the user may not do what the scope allows.
+    """
+    if scope == ApiToken.Scope.OPERATE and not is_operator(user):
+        raise TokenError(f"{user} is no operator; make them staff or a member of the group {OPERATORS}, or use read.")
+    if expires_at is not None and expires_at <= timezone.now():
+        raise TokenError("it would have expired already; choose a later time.")
+    secret = PREFIX + secrets.token_urlsafe(32)
+    row = ApiToken(user=user, name=name, scope=scope, digest=digest_of(secret), expires_at=expires_at)
+    try:
+        with transaction.atomic():
+            row.save(force_insert=True)
+    except IntegrityError as error:
+        raise TokenError(f"there is a token {name} already; revoke it first, or choose another name.") from error
+    return row, secret
+
+
+def account_for(*, name: str, scope: str) -> User:
+    """The account of a script, named like its token: nobody can log in to it. An operator if it is to operate."""
+    with transaction.atomic():
+        account, made = User.objects.get_or_create(username=name)
+        if made:
+            account.set_unusable_password()
+            account.save(update_fields=["password"])
+            if scope == ApiToken.Scope.OPERATE:
+                account.groups.add(Group.objects.get_or_create(name=OPERATORS)[0])
+    return account
+
+
+def revoke_token(*, name: str) -> bool:
+    """From now on the living token of that name opens nothing; False if there is none."""
+    return bool(ApiToken.objects.filter(name=name, revoked_at=None).update(revoked_at=timezone.now()))
+
+
+def recognised(secret: str) -> ApiToken | None:
+    """The token whose secret this is, with its user; None if there is none, or it opens nothing any more."""
+    found = ApiToken.objects.filter(digest=digest_of(secret)).select_related("user").first()
+    return found if found and found.opens_at(timezone.now()) and found.user.is_active else None
+
+
+def note_use(token: ApiToken) -> None:
+    """Remember that the token was used just now, to the minute: a write a minute and not one a request."""
+    now = timezone.now()
+    if token.last_used_at is None or token.last_used_at < now - NOTED_EVERY:
+        stale = Q(last_used_at=None) | Q(last_used_at__lt=now - NOTED_EVERY)
+        ApiToken.objects.filter(stale, pk=token.pk).update(last_used_at=now)
+
+
+def digest_of(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
