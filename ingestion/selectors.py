@@ -157,8 +157,9 @@ def candle_count_estimate() -> int:
     """About how many candles are stored, from the planner's statistics; a count would read every one of them."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT coalesce(sum(greatest(reltuples, 0)), 0)::bigint FROM pg_class WHERE oid = to_regclass('candles')"
-            " OR oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = to_regclass('candles'))"
+            "SELECT coalesce(sum(greatest(reltuples, 0)), 0)::bigint FROM pg_class WHERE relkind <> 'p' AND ("
+            "oid = to_regclass('candles')"
+            " OR oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = to_regclass('candles')))"
         )
         return int(cursor.fetchone()[0])
 

@@ -27,6 +27,7 @@ class Entry(NamedTuple):
 
 PAGES = (
     Entry("overview", "Overview", "o"),
+    Entry("data", "Data", "d"),
     Entry("jobs", "Jobs", "j"),
 )
 
