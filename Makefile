@@ -33,7 +33,7 @@ run:
 
 test:
 	$(call install,dev)
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup $(ARGS)
 
 lint:
 	$(call install,dev)

@@ -1,10 +1,12 @@
 """Addresses of the API. Those under learning/ are written without a final slash, and answer with one too."""
 
+from csp.decorators import csp_update
 from django.urls import path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from analytics.api.views import decisions, learning, operations
 
+styled_inline = csp_update({"style-src": ["'self'", "'unsafe-inline'"]})
 LEARNING = {
     "performance": learning.PerformanceView,
     "head-weights": learning.HeadWeightsView,
@@ -26,7 +28,7 @@ urlpatterns = [
     path("api/scans/<uuid:scan_id>/", decisions.ScanByIdView.as_view(), name="scan-by-id"),
     path("api/jobs/<int:number>/", operations.JobRunView.as_view(), name="job-run"),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
-    # The split view keeps its script in a file of its own: no inline script.
-    path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
+    # The split view keeps its script in a file of its own: no inline script. Swagger's pages style themselves inline.
+    path("api/docs/", styled_inline(SpectacularSwaggerSplitView.as_view(url_name="schema")), name="docs"),
     path("healthz", operations.HealthView.as_view(), name="healthz"),
 ]

@@ -18,7 +18,7 @@ class GapFilter(forms.Form):
     symbol = forms.ModelChoiceField(Symbol.objects.all(), required=False, empty_label="all")
     status = forms.ChoiceField(choices=[("", "all"), *CandleGap.Status.choices], required=False)
     days = forms.TypedChoiceField(
-        choices=[(days, f"{days} days") for days in DAYS], coerce=int, required=False, empty_value=30, initial=30
+        choices=[(days, f"{days} days") for days in DAYS], coerce=int, required=False, initial=30
     )
 
 

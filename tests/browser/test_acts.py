@@ -1,0 +1,94 @@
+"""What people do on the pages, by mouse and by keyboard, and what then stands in the database."""
+
+import re
+from collections.abc import Callable
+
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Visit
+from tests.browser.site import Site
+
+Open = Callable[..., Visit]
+
+
+def test_a_reader_logs_in_and_out_and_a_wrong_password_is_told(visit: Open) -> None:
+    seen = visit()
+    seen.open("/login/")
+    seen.page.get_by_label("Username").fill("reader")
+    seen.page.get_by_label("Password").fill("wrong")
+    seen.page.get_by_role("button", name="Log in").click()
+    expect(seen.page.get_by_text("Please enter a correct username and password")).to_be_visible()
+
+    seen.log_in("reader")
+    seen.page.get_by_role("button", name="reader: log out").click()
+
+    expect(seen.page.get_by_role("link", name="Log in")).to_be_visible()
+
+
+def test_the_theme_is_switched_by_a_key_and_stays(visit: Open) -> None:
+    seen = visit("light")
+    seen.open("/")
+    seen.page.keyboard.press("t")
+    ground = seen.page.evaluate("getComputedStyle(document.body).backgroundColor")
+
+    seen.open("/jobs/")
+
+    assert seen.page.locator("html").get_attribute("data-theme") == "dark"
+    assert seen.page.evaluate("getComputedStyle(document.body).backgroundColor") == ground
+
+
+def test_pages_are_reached_by_keys_alone(visit: Open) -> None:
+    seen = visit()
+    seen.open("/")
+    for key, heading in (("d", "Data"), ("j", "Jobs"), ("o", "Overview")):
+        seen.page.keyboard.press("g")
+        seen.page.keyboard.press(key)
+        expect(seen.page.get_by_role("heading", level=1)).to_have_text(heading)
+
+    seen.page.keyboard.press("?")
+    expect(seen.page.get_by_role("dialog", name="Keyboard")).to_be_visible()
+    seen.page.keyboard.press("Escape")
+    expect(seen.page.get_by_role("dialog")).to_have_count(0)
+
+
+def test_an_open_page_shows_what_changed_without_being_loaded_again(visit: Open, site: Site) -> None:
+    seen = visit()
+    seen.open("/jobs/")
+    seen.page.evaluate("window.sameDocument = true")
+
+    site.rows(
+        "INSERT INTO parked_tasks (task_id, name, args, kwargs, error, parked_at, retried_as, retried_by)"
+        " VALUES ('seen-live', 'signals.track_signals', '[]', '{}', 'ValueError: told by a test', now(), '', '')"
+    )
+
+    expect(seen.page.get_by_text("ValueError: told by a test")).to_be_visible(timeout=15_000)
+    assert seen.page.evaluate("window.sameDocument")
+
+
+def test_live_updates_can_be_paused(visit: Open) -> None:
+    seen = visit()
+    seen.open("/jobs/")
+    asked: list[str] = []
+    seen.page.on("request", lambda request: asked.append(request.url) if "/jobs/" in request.url else None)
+
+    seen.page.keyboard.press("p")
+    expect(seen.page.locator("#paused")).to_have_text("paused")
+    seen.page.wait_for_timeout(6_000)
+    assert asked == []
+
+    seen.page.keyboard.press("p")
+    with seen.page.expect_request(re.compile("/jobs/"), timeout=8_000):
+        pass
+
+
+def test_a_chart_survives_a_renewal(visit: Open) -> None:
+    seen = visit()
+    seen.open("/")
+    seen.page.wait_for_selector("figure[data-chart] canvas")
+    seen.page.evaluate("document.querySelector('figure[data-chart] canvas').dataset.mark = 'same'")
+
+    with seen.page.expect_response(lambda answer: answer.url.endswith("/"), timeout=8_000):
+        pass
+    seen.page.wait_for_timeout(500)
+
+    assert seen.page.locator("canvas[data-mark=same]").count() == 1
