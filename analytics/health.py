@@ -9,6 +9,7 @@ from django.db import DatabaseError
 
 from alphapulse_site.celery import QUEUES
 from alphapulse_site.models import MarketClock
+from analytics.selectors.kept import kept_for
 from analytics.selectors.signs import (
     CANARY_INTERVAL,
     OUTCOME_INTERVAL,
@@ -46,6 +47,7 @@ class Check:
         return self.seen if self.passed else f"{self.seen}; {self.advice}"
 
 
+@kept_for(2)
 def checks() -> list[Check]:
     """Every condition of being healthy; only the first one while the database does not answer."""
     try:

@@ -1,13 +1,13 @@
 """What may be asked: every query and body, checked. A refusal says what to send instead."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, ClassVar, TypeVar
 
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from alphapulse_site.clock import market_now
-from analytics.selectors.scope import Scope
+from analytics.selectors.scope import BEFORE_TIME, Scope
+from analytics.selectors.stamps import read_stamp
 from ingestion.models import Symbol
 from ingestion.timeframes import TIMEFRAMES
 from signals.first_touch import Outcome
@@ -46,9 +46,9 @@ class AboutDecisions(serializers.Serializer[Any]):
 
 
 class PerformanceQuery(AboutDecisions):
-    """A stretch of market time that ends now."""
+    """A stretch of market time that ends with the last decided close."""
 
-    period = PeriodField(default="7d", help_text="1d to 365d, ending at the market clock")
+    period = PeriodField(default="7d", help_text="1d to 365d, ending with the last decided close")
 
     def scope(self) -> Scope:
         return scope_of(timedelta(days=int(self.period_text[:-1])), self.validated_data)
@@ -61,7 +61,7 @@ class PerformanceQuery(AboutDecisions):
 class LongPerformanceQuery(PerformanceQuery):
     """The same, a month by default."""
 
-    period = PeriodField(default="30d", help_text="1d to 365d, ending at the market clock")
+    period = PeriodField(default="30d", help_text="1d to 365d, ending with the last decided close")
 
 
 class WeeksQuery(AboutDecisions):
@@ -120,15 +120,10 @@ class TriggerBody(serializers.Serializer[Any]):
 def scope_of(length: timedelta, chosen: dict[str, Any]) -> Scope:
     return Scope.last(
         length,
-        until=time_or_epoch(market_now()),
+        until=read_stamp().until or BEFORE_TIME,
         symbol=chosen.get("symbol", ""),
         timeframe=chosen.get("timeframe", ""),
     )
-
-
-def time_or_epoch(at: datetime | None) -> datetime:
-    """Before the first candle there is no market time and nothing to find; any window will do that holds nothing."""
-    return at or datetime.fromisoformat("1971-01-01T00:00:00+00:00")
 
 
 def checked(kind: type[Q], request: Request, also: tuple[str, ...] = ()) -> Q:

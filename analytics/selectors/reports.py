@@ -68,12 +68,12 @@ def performance(scope: Scope, period: str) -> Report:
         "overall": overall(scope) | {"period": period},
         "head_performance": {
             "heads": heads,
-            "analysis_timestamp": market_now(),
+            "analysis_timestamp": scope.at,
             "signals_analyzed": len(learned.outcomes),
             "thinned_by": learned.outcomes.thinned_by,
         },
         "learning_progress": learning_progress(learned.outcomes, learned.versions, HEAD_NAMES),
-        "timestamp": market_now(),
+        "timestamp": scope.at,
     }
 
 
@@ -93,7 +93,7 @@ def improvements(scope: Scope) -> Report:
         "weekly_trends": weekly_trends(scope),
         "best_performing_heads": best,
         "worst_performing_heads": worst,
-        "timestamp": market_now(),
+        "timestamp": scope.at,
     }
 
 
@@ -103,7 +103,7 @@ def recommendations(scope: Scope) -> Report:
         "recommendations": rows,
         "total_recommendations": len(rows),
         "high_priority_count": sum(row["priority"] == "high" for row in rows),
-        "timestamp": market_now(),
+        "timestamp": scope.at,
     }
 
 
@@ -128,7 +128,7 @@ def stats() -> Report:
 
 
 def rejections(scope: Scope) -> Report:
-    return rejection_analysis(scope) | {"timestamp": market_now()}
+    return rejection_analysis(scope) | {"timestamp": scope.at}
 
 
 def scheduler() -> Report:

@@ -4,10 +4,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from threading import Barrier, Event
+from typing import Any
 
 import pytest
 from pytest_django import Settings
+from rest_framework.test import APIClient
 
+from analytics.api.views import base
 from analytics.selectors import kept
 from analytics.selectors.kept import SHELF, Shelf
 from analytics.selectors.stamps import read_stamp
@@ -26,7 +29,7 @@ def keeping(settings: Settings) -> Iterator[None]:
 
 @pytest.fixture
 def shelf() -> Shelf:
-    return Shelf(lambda: 2)
+    return Shelf(lambda: 2, lambda work: work())
 
 
 def counter() -> Callable[[], int]:
@@ -163,3 +166,53 @@ def test_nothing_is_kept_where_the_settings_say_so(settings: Settings) -> None:
     settings.ALPHAPULSE_KEPT_ANSWERS = 0
     ask = kept.kept_for(2)(counter())
     assert (ask(), ask()) == (1, 2)
+
+
+def test_with_a_grace_the_answer_before_is_given_while_the_next_is_made() -> None:
+    waiting: list[Callable[[], None]] = []
+    shelf, ask = Shelf(lambda: 2, waiting.append), counter()
+
+    def asked(stamp: int) -> int:
+        return shelf.answer("question", stamp, ask, grace=60)
+
+    assert [asked(1), asked(2), asked(2)] == [1, 1, 1]
+    assert len(waiting) == 1
+    waiting.pop()()
+    assert [asked(2), asked(2)] == [2, 2]
+
+
+def test_an_answer_that_is_too_old_is_not_given_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = [0.0]
+    monkeypatch.setattr(kept, "monotonic", lambda: seconds[0])
+    waiting: list[Callable[[], None]] = []
+    shelf, ask = Shelf(lambda: 2, waiting.append), counter()
+    assert shelf.answer("question", 1, ask, grace=60) == 1
+    seconds[0] = 60.0
+    assert shelf.answer("question", 2, ask, grace=60) == 2
+    assert waiting == []
+
+
+@pytest.mark.django_db
+def test_a_report_is_kept_until_a_close_is_decided(
+    anonymous: APIClient, monkeypatch: pytest.MonkeyPatch, django_assert_max_num_queries: Any
+) -> None:
+    monkeypatch.setattr(base, "GRACE_SECONDS", 0.0)
+    rows.market_clock()
+    rows.scan_close(rows.NOW - QUARTER)
+    first = anonymous.get("/api/learning/rejection-analysis")
+    with django_assert_max_num_queries(1):
+        assert anonymous.get("/api/learning/rejection-analysis").content == first.content
+    rows.shadow(-1.0, opened_at=rows.NOW - timedelta(days=3))
+    rows.scan_close(rows.NOW)
+
+    second = anonymous.get("/api/learning/rejection-analysis").json()
+    assert first.json()["timestamp"] == "2021-07-10T11:45:00.000000Z"
+    assert second["timestamp"] == "2021-07-10T12:00:00.000000Z"
+    assert (first.json()["resolved_leans"], second["resolved_leans"]) == (0, 1)
+
+
+@pytest.mark.django_db
+def test_another_query_is_another_report(anonymous: APIClient) -> None:
+    rows.market_clock()
+    answers = [anonymous.get(f"/api/learning/performance?period={days}d").json() for days in (7, 8)]
+    assert [answer["overall"]["period"] for answer in answers] == ["7d", "8d"]

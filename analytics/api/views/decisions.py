@@ -17,6 +17,7 @@ from analytics.api.pagination import NewestFirst
 from analytics.api.serializers import decisions as answers
 from analytics.api.views.base import problems
 from analytics.selectors.scans import explained, last_scan, scan_with_id
+from analytics.selectors.scope import BEFORE_TIME
 from signals.models import RejectedSignal, Signal
 
 
@@ -81,7 +82,7 @@ class ScanView(APIView):
     )
     def get(self, request: Request) -> Response:
         query = parameters.checked(parameters.ScanQuery, request).validated_data
-        at = parameters.time_or_epoch(query.get("at") or market_now())
+        at = query.get("at") or market_now() or BEFORE_TIME
         scan = last_scan(query["symbol"], at, query.get("timeframe", ""))
         if scan is None:
             raise NotFound(f"{query['symbol']} was not scanned up to {at:%Y-%m-%dT%H:%M:%SZ}; ask for a later time.")

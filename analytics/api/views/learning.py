@@ -16,7 +16,7 @@ from analytics.api import parameters
 from analytics.api.serializers import learning as answers
 from analytics.api.serializers import operations
 from analytics.api.views.acting import ActView, acting
-from analytics.api.views.base import ReportView, described
+from analytics.api.views.base import ReportView, described, signs_of_life
 from analytics.selectors import reports, schedule
 
 
@@ -37,6 +37,7 @@ class PerformanceView(ReportView):
 )
 class HeadWeightsView(ReportView):
     query_class, answer_class = parameters.DaysQuery, answers.HeadWeights
+    stamp = signs_of_life
 
     def report(self, query: Any) -> reports.Report:
         return reports.head_weights(query.validated_data["days"])
@@ -72,6 +73,7 @@ class RecommendationsView(ReportView):
 )
 class StatsView(ReportView):
     query_class, answer_class = parameters.NoQuery, operations.Stats
+    stamp = signs_of_life
 
     def report(self, query: Any) -> reports.Report:
         return reports.stats()
@@ -95,6 +97,7 @@ class RejectionAnalysisView(ReportView):
 @extend_schema_view(get=described("What runs when", parameters.NoQuery, operations.Scheduler, "scheduler"))
 class SchedulerView(ReportView):
     query_class, answer_class = parameters.NoQuery, operations.Scheduler
+    stamp = signs_of_life
 
     def report(self, query: Any) -> reports.Report:
         return reports.scheduler()

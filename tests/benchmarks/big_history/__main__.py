@@ -46,6 +46,8 @@ def point_at(places: Places) -> None:
         "REDIS_URL": places.broker_url,
         "DJANGO_SETTINGS_MODULE": "alphapulse_site.settings",
         "LOG_LEVEL": "WARNING",
+        "ALPHAPULSE_ANONYMOUS_RATE": "0",
+        "ALPHAPULSE_READ_RATE": "0",
     }
 
 

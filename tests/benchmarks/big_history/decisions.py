@@ -100,6 +100,7 @@ class Day:
             "margins": margins,
             "passed": margins >= 0,
             "rejection": np.full(len(row), "no_consensus"),
+            "reasons": np.zeros((len(row), len(HEADS)), np.uint8).view(f"V{len(HEADS)}").reshape(-1),
         }
 
     def _decided(self) -> dict[str, Column]:

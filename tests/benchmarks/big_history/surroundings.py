@@ -164,7 +164,8 @@ def _fill_positions() -> None:
     rules, equity, rows = AccountRules(), AccountRules().start_equity, []
     for signal in Signal.objects.order_by("opened_at", "id"):
         quantity = equity * rules.risk_per_trade / signal.risk
-        profit = None if signal.net_r is None else quantity * signal.risk * signal.net_r
+        paid = 0.0 if signal.net_r is None else quantity * signal.risk * signal.net_r
+        profit = paid if signal.outcome else None
         rows.append(
             Position(
                 signal=signal,
