@@ -117,6 +117,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.http.ConditionalGetMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -234,12 +235,28 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "0.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": f"/{STATIC_URL}dashboard/favicon.svg",
+    "OAS_VERSION": "3.1.1",
+    "SERVERS": [{"url": "/", "description": "this server"}],
+    "TAGS": [
+        {"name": "decisions", "description": "Scans, signals, shadows and paper positions."},
+        {"name": "learning", "description": "How signals, heads, gates and the learner did; the learner's jobs."},
+        {"name": "versions", "description": "What was learned, version by version, and what a person may do to it."},
+        {"name": "market", "description": "Candles, gaps and symbols as they are stored."},
+        {"name": "operations", "description": "What runs, what failed, and whether all is well."},
+    ],
     "SERVE_PERMISSIONS": ["analytics.api.permissions.ReaderOrOperator"],
     "PREPROCESSING_HOOKS": ["analytics.api.schema.without_second_spellings"],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "analytics.api.schema.told_as_it_is",
+    ],
     "ENUM_NAME_OVERRIDES": {
         "JobStatus": "analytics.api.serializers.operations.JOB_STATUSES",
         "Outcome": "analytics.api.serializers.decisions.OUTCOMES",
+        "StateType": "learning.models.STATE_TYPES",
+        "VersionStatus": "learning.models.LearningState.STATUSES",
+        "GapStatus": "ingestion.models.CandleGap.Status",
     },
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000

@@ -103,6 +103,11 @@ ALSO_PUBLIC: dict[str, tuple[set[str], str]] = {
         {"BARRIERS", "GOOD", "MISSED", "Held", "counted", "read_days"},
         "counts what was refused as the daily table does: reads only",
     ),
+    "learning.by_hand": (
+        {"rollback", "pin", "freeze", "release"},
+        "what a person may do to versions: the admin, the API and the dashboard are doors to the same acts",
+    ),
+    "learning.versions": ({"VersionError"}, "what those acts refuse with"),
     "learning.why": ({"account_of"}, "what is known of a version, which its page tells in words: reads only"),
     "learning.chains": ({"verify_chain"}, "the doctor recomputes the hash chains with the code that made them"),
 }

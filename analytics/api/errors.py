@@ -19,6 +19,20 @@ class ConflictingKey(exceptions.APIException):
     default_code = "idempotency_key_reused"
 
 
+class CannotBeDone(exceptions.APIException):
+    """What the state of things does not allow; the detail says what to do first."""
+
+    status_code = HTTPStatus.CONFLICT
+    default_code = "conflict"
+
+
+class OutOfReach(exceptions.APIException):
+    """Something that the act needs does not answer."""
+
+    status_code = HTTPStatus.SERVICE_UNAVAILABLE
+    default_code = "out_of_reach"
+
+
 def problem(status: int, detail: str, instance: str, errors: list[dict[str, str]] | None = None) -> dict[str, Any]:
     """The members of a problem; `type` is about:blank, so the title is that of the status."""
     body = {

@@ -1,22 +1,39 @@
 """What may be asked: every query and body, checked. A refusal says what to send instead."""
 
-from datetime import timedelta
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, TypeVar
 
+from django.core.exceptions import ValidationError as FieldError
 from rest_framework import serializers
 from rest_framework.request import Request
 
+from analytics.selectors.market import MOST_CANDLES
 from analytics.selectors.scope import BEFORE_TIME, Scope
 from analytics.selectors.stamps import read_stamp
 from ingestion.models import Symbol
 from ingestion.timeframes import TIMEFRAMES
-from signals.first_touch import Outcome
-from signals.gates import REASONS
 
 Q = TypeVar("Q", bound=serializers.Serializer[Any])
 
 LONGEST_DAYS = 365
 PERIOD = r"^([1-9]\d?|[12]\d\d|3[0-5]\d|36[0-5])d$"
+
+
+def symbol_we_follow(name: str) -> str:
+    """The name, if it is that of a symbol we know."""
+    if "\x00" in name or not Symbol.objects.filter(pk=name).exists():
+        raise FieldError(f"{name!r} is not a symbol we follow; symbols look like BTCUSDT.")
+    return name
+
+
+def moment(text: str) -> datetime:
+    """A time in ISO 8601; UTC where it names no zone. A time zone may push the first and last days over the edge."""
+    try:
+        found = datetime.fromisoformat(text)
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise FieldError(f"{text!r} is no time; send one such as 2021-07-10T12:00:00Z.") from error
 
 
 class PeriodField(serializers.RegexField):
@@ -32,10 +49,20 @@ class SymbolField(serializers.CharField):
     """A symbol we know, such as BTCUSDT."""
 
     def to_internal_value(self, data: Any) -> str:
-        name = super().to_internal_value(data)
-        if "\x00" in name or not Symbol.objects.filter(pk=name).exists():
-            raise serializers.ValidationError(f"{name!r} is not a symbol we follow; symbols look like BTCUSDT.")
-        return name
+        try:
+            return symbol_we_follow(super().to_internal_value(data))
+        except FieldError as error:
+            raise serializers.ValidationError(error.messages) from error
+
+
+class MomentField(serializers.DateTimeField):
+    """A market time in ISO 8601; UTC where it names no zone."""
+
+    def to_internal_value(self, data: Any) -> datetime:
+        try:
+            return moment(str(data))
+        except FieldError as error:
+            raise serializers.ValidationError(error.messages) from error
 
 
 class AboutDecisions(serializers.Serializer[Any]):
@@ -83,32 +110,32 @@ class DaysQuery(serializers.Serializer[Any]):
     days = serializers.IntegerField(default=30, min_value=1, max_value=LONGEST_DAYS)
 
 
-class DecisionsQuery(AboutDecisions):
-    """Which signals to list."""
-
-    outcome = serializers.ChoiceField(choices=["open", *(outcome.value for outcome in Outcome)], required=False)
-
-    def filters(self) -> dict[str, Any]:
-        chosen = dict(self.validated_data)
-        if chosen.get("outcome") == "open":
-            chosen["outcome"] = ""
-        return chosen
-
-
-class ShadowsQuery(DecisionsQuery):
-    """Which shadows to list."""
-
-    rejection = serializers.ChoiceField(choices=REASONS, required=False)
-
-
 class ScanQuery(serializers.Serializer[Any]):
     """Which scan to explain."""
 
     symbol = SymbolField(help_text="such as BTCUSDT")
-    at = serializers.DateTimeField(
-        required=False, help_text="market time; the last scan up to it is explained. Default now"
-    )
+    at = MomentField(required=False, help_text="market time; the last scan up to it is explained. Default now")
     timeframe = serializers.ChoiceField(choices=list(TIMEFRAMES), required=False)
+
+
+class CandlesQuery(serializers.Serializer[Any]):
+    """Which candles: the last `limit` of a span of market time."""
+
+    symbol = SymbolField(help_text="such as BTCUSDT")
+    timeframe = serializers.ChoiceField(choices=list(TIMEFRAMES), default="1m")
+    since = MomentField(required=False, help_text="none that opened before")
+    until = MomentField(required=False, help_text="none that closes after; by default the market clock")
+    limit = serializers.IntegerField(
+        default=500, min_value=1, max_value=MOST_CANDLES, help_text="fewer of long timeframes: 416 of 4h, 69 of 1d"
+    )
+
+
+class DiffQuery(serializers.Serializer[Any]):
+    """Against which version."""
+
+    against = serializers.IntegerField(
+        required=False, min_value=1, max_value=2**31 - 1, help_text="by default what it replaced"
+    )
 
 
 class TriggerBody(serializers.Serializer[Any]):
@@ -132,15 +159,20 @@ def checked(kind: type[Q], request: Request, also: tuple[str, ...] = ()) -> Q:
     `also`: parameters that somebody else checks.
     """
     query = kind(data=request.query_params.dict())
-    known = {*query.fields, *also, "format"}
+    refuse_unknown_parameters(request, query.fields, also=("format", *also))
+    query.is_valid(raise_exception=True)
+    return query
+
+
+def refuse_unknown_parameters(request: Request, known: Iterable[str], also: Iterable[str] = ()) -> None:
+    """400 for a parameter that nobody knows or that came twice; those of `also` are known, and not told of."""
+    names = tuple(known)
     refused = {
         name: "given twice; send it once."
-        if name in known
-        else f"unknown; known are: {', '.join(query.fields) or 'none'}."
+        if name in (*names, *also)
+        else f"unknown; known are: {', '.join(names) or 'none'}."
         for name, values in request.query_params.lists()
-        if name not in known or len(values) > 1
+        if name not in (*names, *also) or len(values) > 1
     }
     if refused:
         raise serializers.ValidationError(refused)
-    query.is_valid(raise_exception=True)
-    return query

@@ -8,6 +8,8 @@ from django.db.models import QuerySet
 
 from learning.models import LearningEvent, LearningState
 from learning.selectors import in_force, weights_from
+from learning.story import story
+from learning.why import account_of
 from signals.consensus import Weights
 
 HEAD_WEIGHTS = "head_weights"
@@ -45,6 +47,12 @@ def weights_by_version() -> Mapping[int, Weights]:
     """Every stored version of the head weights."""
     states = LearningState.objects.filter(state_type=HEAD_WEIGHTS).values_list("version", "content")
     return {version: weights_from(content) for version, content in states}
+
+
+def told_version(row: LearningState) -> dict[str, Any]:
+    """A version with all its columns but the learner's memory, and why it is what it is, in sentences."""
+    told = {field.name: getattr(row, field.name) for field in row._meta.fields if field.name != "procedure"}
+    return told | {"story": story(account_of(row))}
 
 
 def turns() -> QuerySet[LearningEvent]:
