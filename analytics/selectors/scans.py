@@ -2,17 +2,19 @@
 
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db.models import Q, Subquery
 
+from analytics.selectors.decisions import KINDS
+from analytics.selectors.kept import kept
 from learning.models import LearningState
 from learning.selectors import calibration_from, weights_from
 from signals.consensus import Weights, calibrated
 from signals.explained import ExplainedScan, explained_scan
 from signals.explanation import known
-from signals.models import RejectedSignal, ScanClose, ScanHistory, Signal
+from signals.models import ScanClose, ScanHistory, TrackedDecision
 
 
 def last_scan(symbol: str, at: datetime, timeframe: str = "") -> ScanHistory | None:
@@ -60,13 +62,35 @@ def explained(scan: ScanHistory) -> dict[str, Any]:
     }
 
 
+@kept
+def explanation_of(scan_id: UUID) -> dict[str, Any] | None:
+    """A decided scan explained, by its id; None where it is not stored."""
+    scan = scan_with_id(scan_id)
+    return explained(scan) if scan else None
+
+
 def bracket_of(scan: ScanHistory) -> dict[str, Any] | None:
     """The signal or shadow that carries the scan's lean; None without a lean or before the decision."""
+    found = decision_of(scan)
+    if found is None:
+        return None
+    columns = ("id", "entry", "stop_loss", "take_profit", "expires_at", "outcome", "exit_at", "net_r")
+    return {"kind": found.kind} | {name: getattr(found.decision, name) for name in columns}
+
+
+class Found(NamedTuple):
+    """What carries a lean, and whether it is a `signal` or a `shadow`."""
+
+    kind: str
+    decision: TrackedDecision
+
+
+def decision_of(scan: ScanHistory) -> Found | None:
+    """The signal or shadow of a scan; None without a lean or before the decision."""
     if scan.scan_id is None:
         return None
-    for kind, model in (("signal", Signal), ("shadow", RejectedSignal)):
+    for kind, model in KINDS.items():
         found = model._default_manager.filter(scan_id=scan.scan_id).first()
         if found:
-            columns = ("id", "entry", "stop_loss", "take_profit", "expires_at", "outcome", "exit_at", "net_r")
-            return {"kind": kind} | {name: getattr(found, name) for name in columns}
+            return Found(kind, found)
     return None

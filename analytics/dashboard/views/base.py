@@ -27,6 +27,8 @@ class Entry(NamedTuple):
 
 PAGES = (
     Entry("overview", "Overview", "o"),
+    Entry("signals", "Signals", "s"),
+    Entry("rejections", "Rejections", "r"),
     Entry("data", "Data", "d"),
     Entry("jobs", "Jobs", "j"),
 )

@@ -1,0 +1,113 @@
+"""What the gates held back in a stretch of time, as the page of rejections shows it."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+from django.db.models import QuerySet
+
+from analytics.selectors.advice import gate_advice
+from analytics.selectors.gates import gate_days, held_in
+from analytics.selectors.kept import kept
+from analytics.selectors.overview import Decided, decided
+from analytics.selectors.rejections import rejection_analysis
+from analytics.selectors.scope import Scope
+from analytics.selectors.stamps import read_stamp
+from learning.proposals import propose
+from learning.refusals import GOOD, MISSED
+from signals.configuration import rules
+from signals.gates import GATES, REASONS
+from signals.models import RejectedSignal
+
+SHOWN = 8
+
+
+def settled_scope(length: timedelta, symbol: str = "", timeframe: str = "") -> Scope | None:
+    """The stretch that ends at the last decided close, so that its figures change with that close only.
+
+    None before there is any market.
+    """
+    until = read_stamp().until
+    return Scope.last(length, until=until, symbol=symbol, timeframe=timeframe) if until else None
+
+
+class Step(NamedTuple):
+    """One narrowing of the funnel: what came to it, what it held back, what went on."""
+
+    name: str
+    reason: str
+    came: int
+    held: int
+
+    @property
+    def left(self) -> int:
+        return self.came - self.held
+
+
+def funnel(found: Decided) -> list[Step]:
+    """From scans to signals: what had no lean, then what each gate refused as the first one that did."""
+    steps = [Step("lean", "no lean", found.scans, found.scans - found.leans)]
+    for gate, reason in zip(GATES, REASONS, strict=True):
+        steps.append(Step(gate, reason, steps[-1].left, found.rejected.get(reason, 0)))
+    return steps
+
+
+@dataclass(frozen=True)
+class Refused:
+    """`analysis`: as the rejection endpoint says it, of the leans whose time limit ended in the scope, like the lists.
+
+    `missed`, `good`: the shadows that would have won most, and lost most. `advice`: what excludes no change.
+    """
+
+    scope: Scope
+    decided: Decided
+    steps: list[Step]
+    analysis: dict[str, Any]
+    missed: list[RejectedSignal]
+    good: list[RejectedSignal]
+    advice: list[dict[str, Any]]
+
+
+@kept
+def analysed(scope: Scope) -> dict[str, Any]:
+    return rejection_analysis(scope)
+
+
+@kept
+def refused(scope: Scope) -> Refused:
+    """Everything on the page of rejections."""
+    found = decided(scope.since, scope.until)
+    return Refused(
+        scope=scope,
+        decided=found,
+        steps=funnel(found),
+        analysis=analysed(scope),
+        missed=list(matured(scope).filter(MISSED).order_by("-net_r", "-opened_at")[:SHOWN]),
+        good=list(matured(scope).filter(GOOD).order_by("net_r", "-opened_at")[:SHOWN]),
+        advice=gate_advice(propose(gate_days(scope, held_in(scope)), rules().gates.regime_limits)),
+    )
+
+
+def matured(scope: Scope) -> "QuerySet[RejectedSignal]":
+    return RejectedSignal.objects.filter(**scope.filters("expires_at"))
+
+
+class Worth(NamedTuple):
+    """One line of the table of gates: where, which reason, and its figures as the endpoint says them."""
+
+    key: str
+    reason: str
+    figures: dict[str, Any]
+
+
+def worth_by(analysis: dict[str, Any], part: str) -> list[Worth]:
+    """The gates' figures by `reason`, `regime` or `symbol`, in the order of the endpoint; those that refused nothing drop out."""
+    found = analysis[f"by_{part}"]
+    if part == "reason":
+        found = {"": found}
+    return [
+        Worth(key, reason, figures)
+        for key, by_reason in found.items()
+        for reason, figures in by_reason.items()
+        if figures["count"]
+    ]

@@ -1,0 +1,36 @@
+"""Small plots that stand in a line of a table: SVG whose places are shares of its width, so that it fits any screen."""
+
+from typing import Any
+
+from django import template
+
+register = template.Library()
+MIDDLE, HALF = 50.0, 48.0
+
+
+def percent(share: float) -> str:
+    return f"{share:.2f}%"
+
+
+@register.inclusion_tag("dashboard/parts/pull.html")
+def pull(value: float | None, largest: float) -> dict[str, Any]:
+    """A bar from the middle, to the right above zero and to the left below, as long as `value` beside the largest."""
+    length = HALF * min(abs(value or 0.0) / largest, 1.0) if largest else 0.0
+    start = MIDDLE if (value or 0.0) > 0 else MIDDLE - length
+    return {"start": percent(start), "length": percent(length), "tone": "good" if (value or 0.0) > 0 else "bad"}
+
+
+@register.inclusion_tag("dashboard/parts/interval.html")
+def interval(value: float | None, low: float | None, high: float | None, scale: float) -> dict[str, Any]:
+    """A point with its whisker around a line at zero; what lies further out than the scale is cut at the edge."""
+    ends = [None if each is None else percent(MIDDLE + HALF * max(-1.0, min(each / scale, 1.0))) for each in (low, high)]
+    point = None if value is None else percent(MIDDLE + HALF * max(-1.0, min(value / scale, 1.0)))
+    excludes = low is not None and high is not None and (low > 0 or high < 0)
+    tone = "muted" if not excludes else "good" if (value or 0.0) > 0 else "bad"
+    return {"low": ends[0], "high": ends[1], "point": point, "tone": tone}
+
+
+@register.inclusion_tag("dashboard/parts/share.html")
+def share(part: int, whole: int, tone: str = "accent") -> dict[str, Any]:
+    """A bar from the left, as long as the part is of the whole."""
+    return {"length": percent(100 * part / whole if whole else 0.0), "tone": tone}
