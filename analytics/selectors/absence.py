@@ -102,7 +102,9 @@ def _of_candles(symbol: str, close: datetime, frame: Timeframe) -> Iterator[str]
     bar_ms = to_ms(close) - frame.ms
     window_ms = frame.window_start_ms(int(frame.block_of(np.array(bar_ms))))
     stored = Candle.objects.filter(symbol=symbol, off_grid=False, open_time__lt=close)
-    seen = stored.filter(open_time__gte=to_datetime(window_ms)).order_by("open_time").values_list("open_time", flat=True)
+    seen = (
+        stored.filter(open_time__gte=to_datetime(window_ms)).order_by("open_time").values_list("open_time", flat=True)
+    )
     if not stored.filter(open_time__gte=to_datetime(bar_ms)).exists():
         yield f"No candle of {symbol} is stored for the {frame.name} before this close."
     elif first := seen.first():

@@ -40,7 +40,7 @@ class Wanted:
 
 def decisions(kind: str, wanted: Wanted) -> "QuerySet[TrackedDecision]":
     """The signals or shadows that are wanted, newest first."""
-    return KINDS[kind]._default_manager.filter(**wanted.filters).order_by("-opened_at", "-id")
+    return KINDS[kind]._default_manager.filter(**wanted.filters).order_by("-opened_at", "-pk")
 
 
 class Neighbours(NamedTuple):
@@ -53,9 +53,9 @@ class Neighbours(NamedTuple):
 def neighbours(decision: TrackedDecision) -> Neighbours:
     """In the order of the list. The bound on the time alone is what the index answers."""
     rows, at = type(decision)._default_manager.all(), decision.opened_at
-    before = rows.filter(opened_at__lte=at).exclude(opened_at=at, id__gte=decision.pk)
-    after = rows.filter(opened_at__gte=at).exclude(opened_at=at, id__lte=decision.pk)
-    return Neighbours(before.order_by("-opened_at", "-id").first(), after.order_by("opened_at", "id").first())
+    before = rows.filter(opened_at__lte=at).exclude(opened_at=at, pk__gte=decision.pk)
+    after = rows.filter(opened_at__gte=at).exclude(opened_at=at, pk__lte=decision.pk)
+    return Neighbours(before.order_by("-opened_at", "-pk").first(), after.order_by("opened_at", "pk").first())
 
 
 @kept

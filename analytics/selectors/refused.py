@@ -101,7 +101,7 @@ class Worth(NamedTuple):
 
 
 def worth_by(analysis: dict[str, Any], part: str) -> list[Worth]:
-    """The gates' figures by `reason`, `regime` or `symbol`, in the order of the endpoint; those that refused nothing drop out."""
+    """The gates' figures by `reason`, `regime` or `symbol`, in the endpoint's order; none of what refused nothing."""
     found = analysis[f"by_{part}"]
     if part == "reason":
         found = {"": found}

@@ -12,6 +12,11 @@ def percent(share: float) -> str:
     return f"{share:.2f}%"
 
 
+def place(share: float) -> str:
+    """Where a share of the reach lies, from -1 at the left edge to +1 at the right one."""
+    return percent(MIDDLE + HALF * max(-1.0, min(share, 1.0)))
+
+
 @register.inclusion_tag("dashboard/parts/pull.html")
 def pull(value: float | None, largest: float) -> dict[str, Any]:
     """A bar from the middle, to the right above zero and to the left below, as long as `value` beside the largest."""
@@ -23,11 +28,10 @@ def pull(value: float | None, largest: float) -> dict[str, Any]:
 @register.inclusion_tag("dashboard/parts/interval.html")
 def interval(value: float | None, low: float | None, high: float | None, scale: float) -> dict[str, Any]:
     """A point with its whisker around a line at zero; what lies further out than the scale is cut at the edge."""
-    ends = [None if each is None else percent(MIDDLE + HALF * max(-1.0, min(each / scale, 1.0))) for each in (low, high)]
-    point = None if value is None else percent(MIDDLE + HALF * max(-1.0, min(value / scale, 1.0)))
+    start, end, point = (None if each is None else place(each / scale) for each in (low, high, value))
     excludes = low is not None and high is not None and (low > 0 or high < 0)
     tone = "muted" if not excludes else "good" if (value or 0.0) > 0 else "bad"
-    return {"low": ends[0], "high": ends[1], "point": point, "tone": tone}
+    return {"low": start, "high": end, "point": point, "tone": tone}
 
 
 @register.inclusion_tag("dashboard/parts/share.html")

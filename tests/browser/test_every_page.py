@@ -11,7 +11,10 @@ from tests.browser.conftest import LOOKS, Visit
 from tests.browser.site import Site
 
 # Pages whose address needs something of the database: name -> query that gives the address.
-FROM_ROWS: dict[str, str] = {}
+FROM_ROWS: dict[str, str] = {
+    "signal": "SELECT '/signals/' || max(id) || '/' FROM signals",
+    "shadow": "SELECT '/shadows/' || max(id) || '/' FROM rejected_signals",
+}
 # Addresses that are no pages to look at, or that another test goes through.
 NOT_LOOKED_AT = {"logout"}
 ELSEWHERE = ("/api/docs/",)

@@ -1,5 +1,6 @@
 """Signals and shadows: the lists with what they came to, and one decision from its votes to its outcome."""
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from django.http import Http404
@@ -15,6 +16,9 @@ from analytics.selectors.price_path import path_of
 from analytics.selectors.refused import analysed, settled_scope
 from analytics.selectors.scans import explanation_of
 from analytics.selectors.scope import Scope
+
+# What stands above each list.
+FIGURES: dict[str, Callable[[Scope], dict[str, Any]]] = {"signal": earned, "shadow": analysed}
 
 
 class DecisionsPage(AskingPage):
@@ -39,27 +43,18 @@ class DecisionsPage(AskingPage):
             "form": form,
             "page_of": found,
             "scope": scope,
-            "figures": self.figures(scope) if scope else None,
+            "figures": FIGURES[self.kind](scope) if scope else None,
             # Older pages do not change; the newest one does.
             "refresh": 0 if found.newer or form.errors else SECONDS,
         }
-
-    def figures(self, scope: Scope) -> dict[str, Any]:
-        raise AssertionError("each list says what its figures are")
 
 
 class SignalsPage(DecisionsPage):
     kind, question = "signal", SignalsQuestion
 
-    def figures(self, scope: Scope) -> dict[str, Any]:
-        return earned(scope)
-
 
 class ShadowsPage(DecisionsPage):
     kind, question = "shadow", ShadowsQuestion
-
-    def figures(self, scope: Scope) -> dict[str, Any]:
-        return analysed(scope)
 
 
 def scope_of(wanted: Wanted) -> Scope | None:
@@ -77,7 +72,8 @@ class DecisionPage(Page):
     template_name = "dashboard/decision.html"
     kind: ClassVar[str]
 
-    def get_context_data(self, number: int, **kwargs: Any) -> dict[str, Any]:
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        number = kwargs["number"]
         decision = KINDS[self.kind]._default_manager.filter(pk=number).first()
         if decision is None:
             raise Http404(f"there is no {self.kind} {number}; the newest are on the page of signals.")
