@@ -21,6 +21,7 @@ ROUTES = {
     "signals.track_shadows": "tracking",
     "signals.*": "scan",
     "learning.*": "learning",
+    "analytics.*": "maintenance",
     "alphapulse_site.*": "maintenance",
 }
 
@@ -41,6 +42,7 @@ SCHEDULE = {
     "daily learning": ("learning.run_daily", crontab(hour="0", minute="0"), DAY),
     "weekly retraining": ("learning.run_weekly", crontab(day_of_week="sun", hour="2", minute="0"), 7 * DAY),
     "learning reconciler": ("learning.resume_jobs", crontab(), MINUTE),
+    "notifications": ("analytics.notify", crontab(), MINUTE),
     "partition upkeep": ("ingestion.upkeep_partitions", crontab(hour="0", minute="30"), DAY),
 }
 CANARY = "alphapulse_site.canary"

@@ -131,10 +131,24 @@ def secret(name: str) -> str:
     file_name = os.environ.get(f"{name}_FILE", "").strip()
     if not file_name:
         return _refuse_example(name, text(name))
+    return _refuse_example(f"{name}_FILE", _read(f"{name}_FILE"))
+
+
+def secrets_named(prefix: str) -> dict[str, str]:
+    """Every variable that begins so, by its name; NAME_FILE stands for NAME and holds the path of a file."""
+    found = {}
+    for name in sorted(os.environ):
+        plain = name.removesuffix("_FILE")
+        if plain.startswith(prefix) and os.environ[name].strip():
+            found[plain] = _read(name) if plain != name else os.environ[name].strip()
+    return found
+
+
+def _read(name: str) -> str:
     try:
-        return _refuse_example(f"{name}_FILE", Path(file_name).read_text(encoding="utf-8").strip())
+        return Path(os.environ[name].strip()).read_text(encoding="utf-8").strip()
     except OSError as error:
-        raise ImproperlyConfigured(f"{name}_FILE={file_name!r} cannot be read: {error.strerror}.") from error
+        raise ImproperlyConfigured(f"{name}={os.environ[name]!r} cannot be read: {error.strerror}.") from error
 
 
 def directory(place: Path) -> Path:

@@ -261,6 +261,24 @@ SPECTACULAR_SETTINGS = {
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 
+# --- notifications ----------------------------------------------------------------------------------------------------
+# Where the pages are for whoever gets a message; empty leaves the links out.
+OWN_URL = f"http://127.0.0.1:{environment.whole_number('PORT', 8000, minimum=1, maximum=65_535)}"
+ALPHAPULSE_PUBLIC_URL = environment.web_url("ALPHAPULSE_PUBLIC_URL", OWN_URL if IS_EMBEDDED else "")
+ALPHAPULSE_TELEGRAM_URL = environment.web_url("ALPHAPULSE_TELEGRAM_URL", "https://api.telegram.org")
+# Tokens and secrets by the name of their variable, which is all that a channel knows of them.
+ALPHAPULSE_CHANNEL_SECRETS = environment.secrets_named("ALPHAPULSE_CHANNEL_")
+# Whether a webhook may lead into our own network.
+ALPHAPULSE_WEBHOOK_PRIVATE = environment.flag("ALPHAPULSE_WEBHOOK_PRIVATE", IS_EMBEDDED)
+EMAIL_HOST = environment.text("EMAIL_HOST", "localhost")
+EMAIL_PORT = environment.whole_number("EMAIL_PORT", 25, minimum=1, maximum=65_535)
+EMAIL_HOST_USER = environment.text("EMAIL_HOST_USER", "")
+EMAIL_HOST_PASSWORD = environment.secrets_named("EMAIL_HOST_PASSWORD").get("EMAIL_HOST_PASSWORD", "")
+EMAIL_USE_TLS = environment.flag("EMAIL_USE_TLS", False)
+EMAIL_USE_SSL = environment.flag("EMAIL_USE_SSL", False)
+EMAIL_TIMEOUT = 5
+DEFAULT_FROM_EMAIL = environment.text("DEFAULT_FROM_EMAIL", "alphapulse@localhost")
+
 # --- Celery (reasons: operations notes in DECISIONS.md) ---------------------------------------------------------------
 CELERY_BROKER_URL = environment.broker("REDIS_URL", PLACES.broker_url if IS_EMBEDDED else None)
 CELERY_BROKER_TRANSPORT_OPTIONS = {
@@ -323,4 +341,6 @@ LOGGING = {
         "handlers": ["stderr"],
         "level": environment.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
     },
+    # At DEBUG it writes down the path of each request, and Telegram's holds the token.
+    "loggers": {"urllib3": {"level": "INFO"}},
 }

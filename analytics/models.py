@@ -5,6 +5,10 @@ from datetime import datetime
 from django.conf import settings
 from django.db import models
 
+from analytics.notifications.models import Channel, Notification, UnwellSpell
+
+__all__ = ["AcknowledgedRequest", "Channel", "Notification", "UnwellSpell"]
+
 
 class AcknowledgedRequest(models.Model):
     """A write that came with an Idempotency-Key: the same key again gets the answer it got first."""

@@ -54,6 +54,8 @@ def decide_close(close: str) -> None:
     if signals is not None:
         beat("scan", close=close, signals=signals)
         hint("learning.resume_jobs")
+        if signals:  # whoever waits for one hears of it now and not within a minute
+            hint("analytics.notify")
         scan_due.delay()
 
 

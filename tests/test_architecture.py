@@ -41,12 +41,15 @@ PURE = (
     *("learning.planted", "learning.planted.*"),
     *(f"learning.evaluating.{name}" for name in ("course", "gates", "paths", "period", "permuting", "report")),
     *(f"learning.evaluating.{name}" for name in ("rivals", "scores", "sharpe", "verdict")),
+    *(f"analytics.notifications.{name}" for name in ("addresses", "events", "kinds", "quiet", "signing", "waiting")),
+    "analytics.notifications.words",
 )
 # What the pure core may import beside itself: arithmetic and plain data, nothing that knows the time, the machine or
 # chance. `datetime` is there for calendar arithmetic; reading its clock is refused below.
 PURE_LIBRARIES = {
     *("numpy", "talib", "math", "statistics", "bisect", "itertools", "functools", "collections", "dataclasses"),
     *("enum", "typing", "datetime", "uuid", "hashlib", "zlib", "json", "re", "struct", "zoneinfo", "inspect"),
+    *("base64", "binascii", "hmac", "ipaddress"),
 }
 CLOCKS = {"now", "utcnow", "today", "time", "monotonic", "perf_counter", "process_time"}
 
@@ -125,7 +128,7 @@ COMMANDS = {
         *("replay", "certify", "audit", "why", "bootstrap", "learn", "heads", "planted", "evaluate"),
         *("rollback", "pin", "freeze", "release"),
     ),
-    "analytics": ("doctor", "token"),
+    "analytics": ("notify", "doctor", "token"),
 }
 
 
