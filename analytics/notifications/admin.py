@@ -104,11 +104,13 @@ class ChannelAdmin(admin.ModelAdmin):
         for channel in chosen:
             result = try_channel(channel=channel)
             if result is None:
-                self.message_user(request, f"{channel} is closed or rests and was not tried.", messages.WARNING)
+                self.message_user(
+                    request, f"The channel {channel} is closed or rests and was not tried.", messages.WARNING
+                )
             elif result.became is Became.DELIVERED:
-                self.message_user(request, f"{channel} took it.", messages.SUCCESS)
+                self.message_user(request, f"The channel {channel} took it.", messages.SUCCESS)
             else:
-                self.message_user(request, f"{channel} did not take it: {result.reason}", messages.ERROR)
+                self.message_user(request, f"The channel {channel} did not take it: {result.reason}", messages.ERROR)
         return None
 
 

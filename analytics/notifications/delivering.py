@@ -54,8 +54,10 @@ def deliver(*, seconds: float = SECONDS) -> Sent:
 def expire(*, now: datetime) -> int:
     """Give up what nobody took for too long, also where its channel is closed or ails so that it has no turn."""
     ailing = Q(attempts__gt=0) | Q(channel__is_active=False) | Q(channel__failures__gt=0)
-    given_up = Notification.objects.filter(ailing, state=State.PENDING, give_up_at__lte=now)
-    return given_up.update(state=State.FAILED)
+    given_up = Notification.objects.filter(ailing, state=State.PENDING, part_of=None, give_up_at__lte=now)
+    count = given_up.update(state=State.FAILED)
+    lost = Notification.objects.filter(state=State.PENDING, part_of__state=State.FAILED)
+    return count + lost.update(state=State.FAILED, last_error="its digest failed")
 
 
 def claim(*, now: datetime, row_id: int | None = None) -> Notification | None:
@@ -67,12 +69,20 @@ def claim(*, now: datetime, row_id: int | None = None) -> Notification | None:
         while row := _due(now, row_id):
             quiet_end = row.channel.quiet_end(now, urgent=row.kind in URGENT)
             if quiet_end is None or row_id is not None:
-                row.attempts += 1
-                row.next_attempt_at = now + wait_after(row.attempts)
-                row.save(update_fields=["attempts", "next_attempt_at"])
-                return row
+                return _claimed(row, now)
             Notification.objects.filter(pk=row.pk).update(next_attempt_at=quiet_end)
     return None
+
+
+def _claimed(row: Notification, now: datetime) -> Notification:
+    if row.kind == Kind.DIGEST and not row.attempts:  # what it brings is settled: nothing joins it from here on
+        parts = row.parts.filter(state=State.PENDING).order_by("created_at", "pk").values("kind", "key", "payload")
+        told = [{"kind": part["kind"], "key": part["key"], "facts": part["payload"]} for part in parts]
+        row.payload = {"parts": told}
+    row.attempts += 1
+    row.next_attempt_at = now + wait_after(row.attempts)
+    row.save(update_fields=["attempts", "next_attempt_at", "payload"])
+    return row
 
 
 def _due(now: datetime, row_id: int | None) -> Notification | None:
@@ -85,11 +95,7 @@ def _due(now: datetime, row_id: int | None) -> Notification | None:
 
 
 def outgoing(row: Notification) -> Outgoing:
-    """The row in words; a digest's parts are those that it has now."""
-    if row.kind == Kind.DIGEST:
-        parts = row.parts.filter(state=State.PENDING).order_by("created_at", "pk").values("kind", "key", "payload")
-        told = [{"kind": part["kind"], "key": part["key"], "facts": part["payload"]} for part in parts]
-        row.payload = {"parts": told}
+    """The row in words."""
     return Outgoing(row, message_of(row.kind, row.payload), link_of(row))
 
 
@@ -110,15 +116,12 @@ def mark(*, row: Notification, result: Result, now: datetime) -> None:
         ours = Notification.objects.filter(pk=row.pk, state=State.PENDING, attempts=row.attempts)
         if ours.update(last_error=result.reason, **_after_failure(row, result, until, now)):
             _rest(row.channel, result, until, now)
-        if result.became is Became.REFUSED:
-            row.parts.filter(state=State.PENDING).update(state=State.FAILED, last_error="its digest was refused")
 
 
 def _delivered(row: Notification, now: datetime) -> None:
     done = {"state": State.DELIVERED, "delivered_at": now, "last_error": ""}
     if Notification.objects.filter(pk=row.pk, state=State.PENDING).update(**done):
-        keys = [part["key"] for part in row.payload.get("parts", [])] if row.kind == Kind.DIGEST else []
-        row.parts.filter(key__in=keys, state=State.PENDING).update(**done)
+        row.parts.exclude(state=State.DELIVERED).update(**done)
     Channel.objects.filter(pk=row.channel_id, failures__gt=0).update(failures=0, paused_until=None)
 
 
@@ -144,7 +147,6 @@ def send_again(*, notification_id: int, now: datetime) -> bool:
     """
     again = {
         "state": State.PENDING,
-        "attempts": 0,
         "next_attempt_at": now,
         "give_up_at": now + GIVE_UP_AFTER,
         "delivered_at": None,

@@ -10,7 +10,7 @@ from analytics.notifications.models import Channel, Notification
 
 def channel_rows() -> list[dict[str, Any]]:
     """Each channel with its standing and its messages by state."""
-    counted = Notification.objects.order_by().values_list("channel", "state").annotate(Count("pk"))
+    counted = Notification.objects.order_by("channel", "state").values_list("channel", "state").annotate(Count("pk"))
     counts: dict[int, dict[str, int]] = {}
     for channel, state, number in counted:
         counts.setdefault(channel, {})[state] = number
