@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 
-from analytics.api.pagination import NewestFirst
+from analytics.api.pagination import ByCursor
 
 
 class Cut(NamedTuple):
@@ -20,15 +20,24 @@ class Cut(NamedTuple):
     older: str
 
 
+class Newest(NamedTuple):
+    """The order of a list, as the API's paginator asks a view for it."""
+
+    order: tuple[str, ...] = ("-opened_at", "-id")
+
+    def chosen_order(self) -> tuple[str, ...]:
+        return self.order
+
+
 class NoSuchPageError(Exception):
     """A cursor or page size that is none."""
 
 
 def cut(rows: "QuerySet[Any]", request: HttpRequest) -> Cut:
     """The page that the request's cursor points at; NoSuchPageError where it points nowhere."""
-    paginator = NewestFirst()
+    paginator = ByCursor()
     try:
-        found = paginator.paginate_queryset(rows, Request(request)) or []
+        found = paginator.paginate_queryset(rows, Request(request), Newest()) or []
     except APIException as error:
         raise NoSuchPageError(str(error.detail)) from error
     return Cut(found, _query(paginator.get_previous_link()), _query(paginator.get_next_link()))
