@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from socket import socket
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.request import urlopen
 
 import aiohttp
@@ -32,23 +32,36 @@ from alphapulse_site.embedded import running
 from alphapulse_site.places import Places
 from tests.benchmarks.big_history.__main__ import point_at
 
+if TYPE_CHECKING:
+    from django.test import Client
+
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT_MS = 300
 START_SECONDS = 60
-LONGEST_NAME = 58
+LONGEST_NAME = 52
+REPEATS = 3
 
 
 @dataclass
 class Seen:
-    """What the answers of one address were like; seconds, and bytes of the last one."""
+    """What the answers of one address were like; seconds, and bytes of the last one.
+
+    `cpu`: what a warm answer takes of the processor here, without the database's; `alone`: how long it takes with it.
+    """
 
     name: str
     path: str
     queries: int = 0
+    cpu: float = 0.0
+    alone: float = 0.0
     cold: float = 0.0
     size: int = 0
     seconds: list[float] = field(default_factory=list)
     refusals: dict[int, int] = field(default_factory=lambda: defaultdict(int))
+
+    @property
+    def single(self) -> tuple[float, float, float]:
+        return self.cold, self.alone, self.cpu
 
     def note(self, status: int, seconds: float, size: int) -> None:
         self.seconds.append(seconds)
@@ -120,8 +133,8 @@ def needs_session(name: str) -> bool:
     return ":" in name or name == "home"
 
 
-def count_queries(seen: list[Seen], cookie: str) -> None:
-    """Queries of each address when its answer is made, asked in this process; what refuses a GET is left out."""
+def look_alone(seen: list[Seen], cookie: str) -> None:
+    """Ask each address in this process, first for its queries; what refuses a GET is left out."""
     from django.db import connection
     from django.test import Client
     from django.test.utils import CaptureQueriesContext
@@ -131,13 +144,19 @@ def count_queries(seen: list[Seen], cookie: str) -> None:
         client = Client(raise_request_exception=False, headers={"host": "127.0.0.1"})
         if needs_session(address.name):
             client.cookies[key] = value
-        with CaptureQueriesContext(
-            connection,
-        ) as captured:
+        with CaptureQueriesContext(connection) as captured:
             status = client.get(address.path).status_code
         address.queries = len(captured)
         if status == 405:
             seen.remove(address)
+        else:
+            address.cpu, address.alone = min(_timed(client, address.path) for _ in range(REPEATS))
+
+
+def _timed(client: "Client", path: str) -> tuple[float, float]:
+    began, cpu = time.perf_counter(), time.process_time()
+    client.get(path)
+    return time.process_time() - cpu, time.perf_counter() - began
 
 
 @contextmanager
@@ -247,13 +266,16 @@ def take_closes_back() -> None:
 
 
 def tell(seen: list[Seen], rate: Rate) -> None:
-    columns = f"{'p50 ms':>7} {'p95 ms':>7} {'cold ms':>8} {'queries':>7} {'bytes':>9} {'asked':>6}"
-    print(f"\n{'address':<{LONGEST_NAME}} {columns}")
+    columns = (
+        f"{'p50 ms':>7} {'p95 ms':>7} {'cold ms':>7} {'warm':>5} {'cpu':>5} {'queries':>7} {'bytes':>9} {'asked':>6}"
+    )
+    print(f"\n{'address':<{LONGEST_NAME}} {columns} {'bytes':>9} {'asked':>6}")
     for address in sorted(seen, key=lambda each: -each.percentile(95) if each.seconds else 0.0):
         refused = " ".join(f"{count} x {status}" for status, count in address.refusals.items())
+        times = (address.percentile(50), address.percentile(95), *(1000 * each for each in address.single))
         print(
-            f"{address.name[:LONGEST_NAME]:<{LONGEST_NAME}} {address.percentile(50):7.0f} {address.percentile(95):7.0f}"
-            f" {1000 * address.cold:8.0f} {address.queries:7d} {address.size:9,d} {len(address.seconds):6d}"
+            f"{address.name[:LONGEST_NAME]:<{LONGEST_NAME}} {' '.join(f'{each:7.0f}' for each in times)}"
+            f" {address.queries:7d} {address.size:9,d} {len(address.seconds):6d}"
             f"{' over' if address.is_slow else ''} {refused}".rstrip()
         )
     everything = np.concatenate([address.seconds for address in seen])
@@ -279,7 +301,7 @@ def measure(asked: argparse.Namespace, root: Path) -> None:
     give_signs_of_life(clock.closed_until)
     seen = [Seen(each.name, each.path) for each in addresses() if asked.only in each.name]
     cookie = session_cookie()
-    count_queries(seen, cookie)
+    look_alone(seen, cookie)
     with served(root / "log" / "web.log") as web:
         rate = asyncio.run(load(web, seen, cookie, asked))
     take_closes_back()
