@@ -1,4 +1,8 @@
-"""What a person may do to the versions: roll back, pin, freeze, release. Each makes a new version and an event."""
+"""What a person may do to the versions: roll back, pin, freeze, release. Each makes a new version and an event.
+
+`expected`: the version that the person saw in force. Where another has come since, VersionError and nothing is done,
+so that a form sent twice, or one of yesterday, acts at most once.
+"""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,42 +24,50 @@ HEAD_WEIGHTS = "head_weights"
 UNTIL_WHEN = "until released, or until the live guard puts equal weights back"
 
 
-def rollback(*, state_type: str, version: int, by: str) -> LearningState:
+def rollback(*, state_type: str, version: int, by: str, expected: int | None = None) -> LearningState:
     """Put an old version's content in force again, as a new version, from the next market minute on.
 
     Raises VersionError where there is no such version or it weighs other heads.
     """
-    return _make("rollback", {"state_type": state_type, "to": version}, by)
+    return _make("rollback", {"state_type": state_type, "to": version}, by, expected)
 
 
-def pin(*, version: int, by: str) -> LearningState:
+def pin(*, version: int, by: str, expected: int | None = None) -> LearningState:
     """Put a version of the head weights in force and hold it; the nights go on learning beside it.
 
     Raises VersionError where there is no such version or it weighs other heads.
     """
-    return _make("pin", {"state_type": HEAD_WEIGHTS, "to": version}, by)
+    return _make("pin", {"state_type": HEAD_WEIGHTS, "to": version}, by, expected)
 
 
-def freeze(*, by: str) -> LearningState:
+def freeze(*, by: str, expected: int | None = None) -> LearningState:
     """Hold the head weights that are in force. Raises VersionError where they are held already."""
-    return _make("freeze", {"state_type": HEAD_WEIGHTS}, by)
+    return _make("freeze", {"state_type": HEAD_WEIGHTS}, by, expected)
 
 
-def release(*, by: str) -> LearningState:
+def release(*, by: str, expected: int | None = None) -> LearningState:
     """Let the next night move the head weights again. Raises VersionError where nothing is held."""
-    return _make("release", {"state_type": HEAD_WEIGHTS}, by)
+    return _make("release", {"state_type": HEAD_WEIGHTS}, by, expected)
 
 
-def _make(kind: str, asked: dict[str, Any], by: str) -> LearningState:
+def _make(kind: str, asked: dict[str, Any], by: str, expected: int | None) -> LearningState:
     """The version and its event in one transaction; what may not be is refused while nobody else can change it."""
     now, state_type = market_now() or timezone.now(), asked["state_type"]
     with transaction.atomic():
         ledger.take_ledger()
+        _refuse_stale(state_type, expected)
         _refuse(kind, asked)
         detail = {**asked, "by": by}
         row = create_version(state_type, **columns_by_hand(kind, detail, now, LearningState.objects.all()))
         ledger.append([LearningEvent(kind=kind, market_at=now, detail={**detail, "version": row.version})])
     return row
+
+
+def _refuse_stale(state_type: str, expected: int | None) -> None:
+    ruling = newest_in_force(state_type)
+    if expected is not None and (ruling is None or ruling.version != expected):
+        now = f"version {ruling.version} ({ruling.created_by})" if ruling else "no version"
+        raise VersionError(f"version {expected} of {state_type} was in force when this was asked, but now {now} is")
 
 
 def _refuse(kind: str, asked: dict[str, Any]) -> None:

@@ -107,7 +107,7 @@ ALSO_PUBLIC: dict[str, tuple[set[str], str]] = {
         "counts what was refused as the daily table does: reads only",
     ),
     "learning.by_hand": (
-        {"rollback", "pin", "freeze", "release"},
+        {"rollback", "pin", "freeze", "release", "held_by"},
         "what a person may do to versions: the admin, the API and the dashboard are doors to the same acts",
     ),
     "learning.versions": ({"VersionError"}, "what those acts refuse with"),

@@ -3,7 +3,17 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import path
 
-from analytics.dashboard.views import data, decisions, entrance, jobs, overview, rejections
+from analytics.dashboard.views import (
+    by_hand,
+    data,
+    decisions,
+    entrance,
+    jobs,
+    learning,
+    overview,
+    rejections,
+    versions,
+)
 
 app_name = "dashboard"
 urlpatterns = [
@@ -14,6 +24,17 @@ urlpatterns = [
     path("shadows/<int:number>/", decisions.ShadowPage.as_view(), name="shadow"),
     path("rejections/", rejections.RejectionsPage.as_view(), name="rejections"),
     path("why/", rejections.WhyPage.as_view(), name="why"),
+    path("learning/", learning.WhatWasLearned.as_view(), name="learning"),
+    path("learning/versions/", versions.VersionsPage.as_view(), name="versions"),
+    path("learning/versions/<str:state_type>/<int:version>/", versions.OneVersionPage.as_view(), name="version"),
+    path(
+        "learning/versions/<str:state_type>/<int:version>/rollback/",
+        by_hand.ByHandPage.as_view(kind="rollback"),
+        name="rollback",
+    ),
+    path("learning/versions/head_weights/<int:version>/pin/", by_hand.ByHandPage.as_view(kind="pin"), name="pin"),
+    path("learning/freeze/", by_hand.ByHandPage.as_view(kind="freeze"), name="freeze"),
+    path("learning/release/", by_hand.ByHandPage.as_view(kind="release"), name="release"),
     path("data/", data.DataPage.as_view(), name="data"),
     path("jobs/", jobs.JobsPage.as_view(), name="jobs"),
     path("login/", entrance.Entrance.as_view(), name="login"),

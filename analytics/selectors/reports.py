@@ -62,12 +62,10 @@ class Learned:
 
 def performance(scope: Scope, period: str) -> Report:
     learned = Learned(scope)
-    current, advised = shares(learned.in_force), adjusted_heads(learned.weight_advice)
-    heads = {record.name: described(record, current, learned.suggested, advised) for record in learned.records}
     return {
         "overall": overall(scope) | {"period": period},
         "head_performance": {
-            "heads": heads,
+            "heads": head_report(learned),
             "analysis_timestamp": scope.at,
             "signals_analyzed": len(learned.outcomes),
             "thinned_by": learned.outcomes.thinned_by,
@@ -75,6 +73,12 @@ def performance(scope: Scope, period: str) -> Report:
         "learning_progress": learning_progress(learned.outcomes, learned.versions, HEAD_NAMES),
         "timestamp": scope.at,
     }
+
+
+def head_report(learned: Learned) -> dict[str, Report]:
+    """Each head's record beside its weight, in head order."""
+    current, advised = shares(learned.in_force), adjusted_heads(learned.weight_advice)
+    return {record.name: described(record, current, learned.suggested, advised) for record in learned.records}
 
 
 def head_weights(days: int) -> Report:
@@ -98,7 +102,7 @@ def improvements(scope: Scope) -> Report:
 
 
 def recommendations(scope: Scope) -> Report:
-    rows = advice(scope)
+    rows = advice(Learned(scope))
     return {
         "recommendations": rows,
         "total_recommendations": len(rows),
@@ -107,9 +111,9 @@ def recommendations(scope: Scope) -> Report:
     }
 
 
-def advice(scope: Scope) -> list[Report]:
-    learned = Learned(scope)
-    losses = lean_losses(learned.outcomes, learned.versions)
+def advice(learned: Learned) -> list[Report]:
+    """The rows of the recommendations."""
+    losses, scope = lean_losses(learned.outcomes, learned.versions), learned.scope
     against_equal = regret(learned.outcomes, losses.consensus, losses.equal)
     proposals = propose(gate_days(scope, held_in(scope)), rules().gates.regime_limits)
     harmful = harm_advice(learned.records, shares(learned.in_force), learned.suggested)

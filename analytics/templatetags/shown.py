@@ -34,6 +34,12 @@ def count(value: int | None) -> str:
 
 
 @register.filter
+def figure(value: float | None) -> str:
+    """A figure of whatever kind: 8826 -> 8,826, and 0.04231 -> 0.0423."""
+    return count(value) if isinstance(value, int) else number(value, 4)
+
+
+@register.filter
 def signed(value: float | None, digits: int = 2) -> str:
     """0.5 -> +0.50."""
     return written(value, int(digits), sign=True) if value is not None and is_known(value) else DASH

@@ -29,6 +29,7 @@ PAGES = (
     Entry("overview", "Overview", "o"),
     Entry("signals", "Signals", "s"),
     Entry("rejections", "Rejections", "r"),
+    Entry("learning", "Learning", "l"),
     Entry("data", "Data", "d"),
     Entry("jobs", "Jobs", "j"),
 )

@@ -1,0 +1,80 @@
+"""Where learning stands: in shadow or live, held or free, what it has proven, and what was in force before."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from analytics.selectors.nights import Night
+from analytics.selectors.version_diff import replaced_by
+from learning.betting import Bets
+from learning.by_hand import held_by
+from learning.config import Config
+from learning.models import LearningState
+from learning.procedure import Procedure
+from learning.selectors import procedure_now
+
+
+@dataclass(frozen=True)
+class Proof:
+    """A bet that runs from day to day: what it is worth, over how many days, and what it takes to be believed."""
+
+    claim: str
+    value: float
+    days: int
+    needed: float
+
+    @property
+    def is_reached(self) -> bool:
+        return self.value >= self.needed
+
+
+@dataclass(frozen=True)
+class Standing:
+    """`effect`: what the learner's weights saved on outcomes they had not seen, as of the last night; empty before one.
+
+    `held_by`: who holds the weights; empty where the nights may move them. `before`: what was in force before.
+    """
+
+    phase: str
+    proofs: tuple[Proof, ...]
+    effect: dict[str, Any]
+    held_by: str
+    before: LearningState | None
+
+    @property
+    def is_live(self) -> bool:
+        return self.phase == "live"
+
+    @property
+    def verdict(self) -> str:
+        """A word for the effect, only where its interval allows one."""
+        low, high = self.effect.get("ci_low"), self.effect.get("ci_high")
+        if low is None or high is None:
+            return "not known yet"
+        return "better" if low > 0 else "worse" if high < 0 else "no difference shown"
+
+
+def standing(night: Night) -> Standing:
+    """As the last night left it, and a person since."""
+    newest = night.draft or night.ruling
+    procedure = procedure_now(Config())
+    return Standing(
+        phase=procedure.phase,
+        proofs=_proofs(procedure, Config()),
+        effect=newest.metrics_after.get("effect") or {},
+        held_by=held_by(),
+        before=replaced_by(night.ruling),
+    )
+
+
+def _proofs(procedure: Procedure, config: Config) -> tuple[Proof, ...]:
+    """In shadow: what opens the way for the learner. What was learned or chosen by hand is guarded."""
+
+    def proof(claim: str, bets: Bets) -> Proof:
+        return Proof(claim, bets.value, bets.days, config.betting_threshold)
+
+    guard = proof("what is in force is worse than equal weights", procedure.guard)
+    if procedure.phase == "live":
+        return (guard,)
+    opening = proof("the learner beats equal weights", procedure.opening)
+    knowing = proof("the learner knows more than the base rates", procedure.knowing)
+    return (opening, knowing, guard) if procedure.is_guarded else (opening, knowing)
