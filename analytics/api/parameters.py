@@ -23,7 +23,8 @@ PERIOD = r"^([1-9]\d?|[12]\d\d|3[0-5]\d|36[0-5])d$"
 def symbol_we_follow(name: str) -> str:
     """The name, if it is that of a symbol we know."""
     if "\x00" in name or not Symbol.objects.filter(pk=name).exists():
-        raise FieldError(f"{name!r} is not a symbol we follow; symbols look like BTCUSDT.")
+        # With a place for the name and not the name itself, in which a % would be taken for a place.
+        raise FieldError("%(name)r is not a symbol we follow; symbols look like BTCUSDT.", params={"name": name})
     return name
 
 
@@ -33,7 +34,8 @@ def moment(text: str) -> datetime:
         found = datetime.fromisoformat(text)
         return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        raise FieldError(f"{text!r} is no time; send one such as 2021-07-10T12:00:00Z.") from error
+        said = "%(text)r is no time; send one such as 2021-07-10T12:00:00Z."
+        raise FieldError(said, params={"text": text}) from error
 
 
 class PeriodField(serializers.RegexField):
@@ -174,5 +176,9 @@ def refuse_unknown_parameters(request: Request, known: Iterable[str], also: Iter
         for name, values in request.query_params.lists()
         if name not in (*names, *also) or len(values) > 1
     }
+    renderers = request.parser_context["view"].get_renderers() if request.parser_context else ()
+    formats = [renderer.format for renderer in renderers]
+    if (asked := request.query_params.get("format")) is not None and asked not in formats:
+        refused["format"] = f"{asked!r} is none of: {', '.join(formats)}."
     if refused:
         raise serializers.ValidationError(refused)

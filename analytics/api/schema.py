@@ -7,12 +7,17 @@ from django.conf import settings
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 
 from analytics.api.authentication import TokenAuthentication
+from learning.models import STATE_TYPES
 
 Endpoints = list[tuple[str, str, str, Any]]
 Schema = dict[str, Any]
 
 # What the converters of our addresses take; a longer number is an address that does not exist.
-ADDRESS_PARTS = {"number": {"maximum": 10**18 - 1}, "version": {"maximum": 10**9 - 1}}
+ADDRESS_PARTS: dict[str, Schema] = {
+    "number": {"type": "integer", "minimum": 0, "maximum": 10**18 - 1},
+    "version": {"type": "integer", "minimum": 0, "maximum": 10**9 - 1},
+    "state_type": {"type": "string", "enum": [name for name, _ in STATE_TYPES]},
+}
 
 
 def without_second_spellings(endpoints: Endpoints) -> Endpoints:
@@ -28,7 +33,7 @@ def told_as_it_is(result: Schema, **_: Any) -> Schema:
                 answer["content"]["text/csv"] = {"schema": {"type": "string"}}
         for parameter in operation.get("parameters", ()):
             if parameter["in"] == "path" and parameter["name"] in ADDRESS_PARTS:
-                parameter["schema"] = {"type": "integer", "minimum": 0, **ADDRESS_PARTS[parameter["name"]]}
+                parameter["schema"] = ADDRESS_PARTS[parameter["name"]]
         if method == "get" and settings.ALPHAPULSE_ANONYMOUS_READS and {} not in operation.get("security", [{}]):
             operation["security"].append({})
     return result

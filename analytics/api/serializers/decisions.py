@@ -22,6 +22,8 @@ class Words(serializers.ModelSerializer[Any]):
 
     direction = serializers.CharField(source="get_direction_display", read_only=True)
     regime = serializers.CharField(source="get_regime_display", read_only=True)
+    outcome = serializers.CharField(read_only=True, help_text="the barrier that was met; empty while it is open")
+    mirror_outcome = serializers.CharField(read_only=True, help_text="the same of the other side's bracket")
 
 
 class PublishedSignal(Words):

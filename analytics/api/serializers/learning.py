@@ -6,11 +6,20 @@ second rate in one object has them under its own prefix.
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 
 class Figure(serializers.FloatField):
     """A number that may be unknown."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_null=True, **options)
+
+
+@extend_schema_field({"type": ["object", "null"], "additionalProperties": {}})
+class AnyObjectOrNull(serializers.JSONField):
+    """An object of whatever JSON has, that may be unknown."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(allow_null=True, **options)
@@ -131,7 +140,7 @@ class LearningProgress(Interval):
     regret_vs_equal_per_lean_ci_low = Figure()
     regret_vs_equal_per_lean_ci_high = Figure()
     regret_bound = Figure(help_text="what the latest certificate allows against equal weights, in nats")
-    certificate = serializers.JSONField(allow_null=True, help_text="excess loss over each candidate beside its bound")
+    certificate = AnyObjectOrNull(help_text="excess loss over each candidate beside its bound")
     calibration = Calibration()
 
 

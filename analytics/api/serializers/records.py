@@ -12,6 +12,16 @@ from learning.models import STATE_TYPES, LearningState
 from signals.models import ScanHistory
 
 
+@extend_schema_field({"type": "array", "items": {}})
+class AnyList(serializers.JSONField):
+    """A list of whatever JSON has."""
+
+
+@extend_schema_field({"type": "object", "additionalProperties": {}})
+class AnyObject(serializers.JSONField):
+    """An object of whatever JSON has."""
+
+
 class ScanRow(serializers.ModelSerializer[Any]):
     """One scan of a list; its votes and gates are under its scan_id."""
 
@@ -62,7 +72,8 @@ class CandlePage(serializers.Serializer[Any]):
 class Gap(serializers.ModelSerializer[Any]):
     """Minutes that are no candles: being filled, or explained with evidence."""
 
-    evidence = serializers.JSONField(read_only=True)
+    evidence = AnyObject(read_only=True)
+    reason = serializers.CharField(read_only=True, help_text="empty while it is being filled")
     minutes = serializers.SerializerMethodField()
 
     class Meta:
@@ -198,16 +209,6 @@ class ByHand(serializers.Serializer[Any]):
     content_of = serializers.IntegerField(allow_null=True, help_text="the version whose content it has")
     effective_from = serializers.DateTimeField(help_text="market time")
     notes = serializers.CharField()
-
-
-@extend_schema_field({"type": "array", "items": {}})
-class AnyList(serializers.JSONField):
-    """A list of whatever JSON has."""
-
-
-@extend_schema_field({"type": "object", "additionalProperties": {}})
-class AnyObject(serializers.JSONField):
-    """An object of whatever JSON has."""
 
 
 class Parked(serializers.ModelSerializer[Any]):
