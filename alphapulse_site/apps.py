@@ -5,7 +5,7 @@ class SiteConfig(AppConfig):
     """The frame as an app: its models, its canary task and the `up` command."""
 
     name = "alphapulse_site"
-    verbose_name = "Clock, jobs and heartbeats"
+    verbose_name = "Jobs and the clock"
 
     def ready(self) -> None:
         # Imported for its signal receiver, which needs the models and so cannot be imported sooner.

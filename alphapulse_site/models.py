@@ -24,6 +24,8 @@ class JobRun(models.Model):
 
     class Meta:
         db_table = "job_runs"
+        verbose_name = "job run"
+        verbose_name_plural = "job runs"
         constraints = [
             models.UniqueConstraint(fields=["job", "period"], name="job_runs_once_a_period"),
             models.CheckConstraint(
@@ -74,6 +76,8 @@ class ParkedTask(models.Model):
 
     class Meta:
         db_table = "parked_tasks"
+        verbose_name = "parked task"
+        verbose_name_plural = "parked tasks"
         indexes = [models.Index(fields=["-parked_at"], name="parked_tasks_newest")]
 
     def __str__(self) -> str:
@@ -102,6 +106,8 @@ class MarketClock(models.Model):
 
     class Meta:
         db_table = "market_clock"
+        verbose_name = "market clock"
+        verbose_name_plural = "market clock"
         constraints = [
             models.CheckConstraint(condition=Q(id=1), name="market_clock_has_one_row"),
             models.CheckConstraint(condition=Q(mode__in=["wall", "recording"]), name="market_clock_mode_is_known"),

@@ -96,7 +96,6 @@ ALPHAPULSE_FLOWER_URL = environment.web_url("ALPHAPULSE_FLOWER_URL", "http://127
 
 # --- Django -----------------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
-    "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -111,6 +110,8 @@ INSTALLED_APPS = [
     "signals",
     "learning",
     "analytics",
+    # Behind ours, whose templates stand before its own.
+    "analytics.admin_app.AdminPages",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

@@ -4,7 +4,7 @@ from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
 from django.http import HttpRequest
 
-OPERATORS = "operators"
+READERS, OPERATORS = "readers", "operators"
 
 
 def may_read(request: HttpRequest) -> bool:

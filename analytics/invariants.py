@@ -147,11 +147,15 @@ OUTCOMES = f"""{TRACKED}
 SELECT 'leans past their time limit without an outcome', count(*) FROM tracked
     WHERE expires_at <= %(owed)s AND (outcome = '' OR mirror_outcome = '')
 UNION ALL SELECT 'outcomes before their time or after the limit', count(*) FROM sides
-    WHERE outcome <> '' AND NOT (exit_at > opened_at AND exit_at <= expires_at AND exit_at <= %(market)s) IS TRUE
+    WHERE outcome <> '' AND NOT (exit_at > opened_at AND exit_at <= expires_at
+        AND (exit_at <= %(market)s OR outcome = 'void' AND exit_at <= %(market)s + interval '1 minute')) IS TRUE
 UNION ALL SELECT 'time-outs before the time limit', count(*) FROM sides WHERE outcome = 'time' AND exit_at < expires_at
 UNION ALL SELECT 'outcomes without a result, or results without an outcome', count(*) FROM sides
     WHERE (outcome IN ('target', 'stop', 'time')) <> (net_r IS NOT NULL)
-UNION ALL SELECT 'leans that are both signal and shadow', count(*) FROM signals JOIN rejected_signals USING (scan_id)"""
+UNION ALL SELECT 'leans that are both signal and shadow', count(*) FROM signals JOIN rejected_signals USING (scan_id)
+UNION ALL SELECT 'leans voided by hand that are not void since then', count(*) FROM voided_decisions AS by_hand
+    WHERE NOT EXISTS (SELECT FROM tracked WHERE tracked.scan_id = by_hand.scan_id AND outcome = 'void'
+        AND exit_at = by_hand.market_at AND (mirror_outcome = 'void' OR NOT by_hand.both))"""
 
 
 def outcomes_are_once_and_in_time(moment: Moment) -> Finding:

@@ -10,6 +10,7 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from alphapulse_site.admin import ReadOnlyAdmin
+from alphapulse_site.pages import choice_filter, indexed_values
 from ingestion.models import (
     BackfillRun,
     Candle,
@@ -26,6 +27,10 @@ from ingestion.models import (
 from ingestion.timeframes import FIGURES
 
 LATEST_CANDLES = 30
+SymbolFilter = choice_filter(
+    "symbol", "symbol", lambda: [(name, name) for name in Symbol.objects.values_list("name", flat=True)]
+)
+FeedFilter = choice_filter("name", "feed", lambda: [(name, name) for name in indexed_values(MarketFeed, "name")])
 
 
 @admin.register(Symbol)
@@ -58,15 +63,16 @@ class SymbolAdmin(admin.ModelAdmin):
 @admin.register(CandleGap)
 class CandleGapAdmin(ReadOnlyAdmin):
     list_display = ("symbol", "start", "end", "status", "reason", "checks", "last_checked")
-    list_filter = ("status", "reason", "symbol")
-    search_fields = ("symbol",)
+    list_filter = ("status", "reason", SymbolFilter)
+    search_fields = ("symbol__exact",)
 
 
 @admin.register(CandleRevision)
 class CandleRevisionAdmin(ReadOnlyAdmin):
     list_display = ("symbol", "open_time", "noted_at", "old_source", "new_source", "what_changed")
-    list_filter = ("old_source", "new_source", "symbol")
-    search_fields = ("symbol",)
+    list_filter = ("old_source", "new_source", SymbolFilter)
+    search_fields = ("symbol__exact",)
+    ordering = ("-pk",)
 
     @admin.display(description="what changed")
     def what_changed(self, revision: CandleRevision) -> str:
@@ -81,8 +87,9 @@ def _told(figure: float | None) -> str:
 @admin.register(QuarantinedMessage)
 class QuarantinedMessageAdmin(ReadOnlyAdmin):
     list_display = ("received_at", "source", "file", "line", "reason")
-    list_filter = ("source", "reason")
-    search_fields = ("file", "payload")
+    list_filter = ("source",)
+    search_fields = ("file__exact", "payload_digest__exact")
+    ordering = ("-pk",)
 
 
 @admin.register(BackfillRun)
@@ -91,26 +98,28 @@ class BackfillRunAdmin(ReadOnlyAdmin):
         *("symbol", "start", "end", "source", "status", "candles", "requests", "weight"),
         *("started_at", "progress_at", "finished_at", "error"),
     )
-    list_filter = ("status", "source", "symbol")
+    list_filter = ("status", "source", SymbolFilter)
+    ordering = ("-pk",)
 
 
 @admin.register(MarketFeed)
 class MarketFeedAdmin(ReadOnlyAdmin):
     list_display = ("name", "symbol", "as_of", "available_at", "values")
-    list_filter = ("name", "symbol")
+    list_filter = (FeedFilter, SymbolFilter)
+    ordering = ("-pk",)
 
 
 @admin.register(FeedSeries)
 class FeedSeriesAdmin(ReadOnlyAdmin):
     list_display = ("name", "symbol", "wanted_since", "complete_until", "asked_at", "not_listed_until", "error")
-    list_filter = ("name", "symbol")
+    list_filter = (FeedFilter, SymbolFilter)
 
 
 @admin.register(FeedGap)
 class FeedGapAdmin(ReadOnlyAdmin):
     list_display = ("name", "symbol", "start", "end", "status", "reason", "checks", "last_checked")
-    list_filter = ("name", "status", "reason", "symbol")
-    search_fields = ("symbol",)
+    list_filter = (FeedFilter, "status", "reason", SymbolFilter)
+    search_fields = ("symbol__exact",)
 
 
 @admin.register(RequestPause)

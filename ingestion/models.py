@@ -87,6 +87,8 @@ class CandleRevision(models.Model):
 
     class Meta:
         db_table = "candle_revisions"
+        verbose_name = "corrected candle"
+        verbose_name_plural = "corrected candles"
         ordering = ("-noted_at", "-id")
         indexes = (models.Index(fields=("symbol", "open_time"), name="candle_revision_of"),)
 
@@ -120,6 +122,8 @@ class CandleGap(models.Model):
 
     class Meta:
         db_table = "candle_gaps"
+        verbose_name = "gap in candles"
+        verbose_name_plural = "gaps in candles"
         ordering = ("-start", "symbol")
         constraints = (
             models.UniqueConstraint(fields=("symbol", "start"), name="candle_gap_once"),
@@ -147,6 +151,8 @@ class QuarantinedMessage(models.Model):
 
     class Meta:
         db_table = "quarantined_messages"
+        verbose_name = "refused message"
+        verbose_name_plural = "refused messages"
         ordering = ("-received_at", "-id")
         constraints = (
             models.UniqueConstraint(fields=("file", "line", "payload_digest"), name="quarantined_message_once"),
@@ -234,6 +240,8 @@ class MarketFeed(models.Model):
 
     class Meta:
         db_table = "market_feeds"
+        verbose_name = "reading of a feed"
+        verbose_name_plural = "readings of feeds"
         constraints = (
             models.UniqueConstraint(fields=("name", "symbol", "as_of"), name="market_feed_once"),
             models.CheckConstraint(
@@ -296,6 +304,8 @@ class FeedGap(models.Model):
 
     class Meta:
         db_table = "feed_gaps"
+        verbose_name = "gap in a feed"
+        verbose_name_plural = "gaps in feeds"
         ordering = ("-start", "name", "symbol")
         constraints = (
             models.UniqueConstraint(fields=("name", "symbol", "start"), name="feed_gap_once"),

@@ -1,36 +1,25 @@
 """Versions, the ledger and what rejections were worth, in the admin: to be read, and rolled back by hand."""
 
 import json
-from collections.abc import Callable
 from typing import Any
 
-from django.contrib import admin, messages
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from alphapulse_site.acts import ActsAdmin
 from alphapulse_site.pages import choice_filter, recent_filter
-from learning.by_hand import freeze, pin, release, rollback
+from learning.acts import FREEZE, PIN, RELEASE, ROLLBACK
 from learning.models import ActiveLearningState, LearningEvent, LearningState, RejectionLearningMetrics
-from learning.selectors import newest_in_force, weights_from
+from learning.selectors import weights_from
 from learning.story import story
-from learning.versions import VersionError
 from learning.why import account_of
 from signals.admin import NOTHING, WHERE, LedgerAdmin, decision_links, table
 from signals.gates import REASONS
 from signals.heads import HEADS
 
-QUESTIONS = {
-    "rollback": "Put what version {version} of {state_type} says in force again, from the next market minute on?",
-    "pin": "Put the weights of version {version} in force from the next market minute on, and let no night replace "
-    "them until they are released or the live guard puts equal weights back?",
-    "freeze": "Let no night replace the weights of version {version} until they are released, or the live guard puts "
-    "equal weights back?",
-    "release": "Let the next night move the weights on from version {version}?",
-}
 KindFilter = choice_filter("kind", "kind", lambda: LearningEvent.KINDS)
 PUBLISHED = "published"
 
@@ -54,7 +43,7 @@ def readable(document: Any) -> SafeString:
 
 
 @admin.register(LearningState)
-class LearningStateAdmin(LedgerAdmin):
+class LearningStateAdmin(ActsAdmin, LedgerAdmin):
     """Immutable versions with their stories; the actions make a new version each, once a second page was confirmed."""
 
     list_display = ("state_type", "version", "status", "period", "effective_from", "event_count", "created_by", "notes")
@@ -89,76 +78,21 @@ class LearningStateAdmin(LedgerAdmin):
     def certificate_text(self, state: LearningState) -> SafeString:
         return readable(state.certificate)
 
-    def has_roll_back_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.is_superuser)
-
-    @admin.action(description="Put this version's content in force again", permissions=["roll_back"])
+    @admin.action(description="Put this version's content in force again", permissions=["operate"])
     def roll_back(self, request: HttpRequest, chosen: QuerySet[LearningState]) -> HttpResponse | None:
-        return self._by_hand("rollback", request, chosen)
+        return self.ask_first(ROLLBACK, request, chosen)
 
-    @admin.action(description="Pin: put this version's weights in force and hold them", permissions=["roll_back"])
+    @admin.action(description="Pin: put this version's weights in force and hold them", permissions=["operate"])
     def pin(self, request: HttpRequest, chosen: QuerySet[LearningState]) -> HttpResponse | None:
-        return self._by_hand("pin", request, chosen)
+        return self.ask_first(PIN, request, chosen)
 
-    @admin.action(description="Freeze: hold the weights in force", permissions=["roll_back"])
+    @admin.action(description="Freeze: hold the weights in force", permissions=["operate"])
     def freeze(self, request: HttpRequest, chosen: QuerySet[LearningState]) -> HttpResponse | None:
-        return self._by_hand("freeze", request, chosen)
+        return self.ask_first(FREEZE, request, chosen)
 
-    @admin.action(description="Release: let the nights move the weights again", permissions=["roll_back"])
+    @admin.action(description="Release: let the nights move the weights again", permissions=["operate"])
     def release(self, request: HttpRequest, chosen: QuerySet[LearningState]) -> HttpResponse | None:
-        return self._by_hand("release", request, chosen)
-
-    def _by_hand(self, kind: str, request: HttpRequest, chosen: QuerySet[LearningState]) -> HttpResponse | None:
-        """Ask first, on a page that says what would happen; act when that was confirmed."""
-        rows = list(chosen[:2])
-        refusal = "Choose exactly one version." if len(rows) != 1 else _refusal(kind, rows[0])
-        if refusal:
-            self.message_user(request, refusal, messages.ERROR)
-        elif "confirmed" not in request.POST:
-            return self._question(kind, request, rows[0])
-        else:
-            self._act(kind, request, rows[0])
-        return None
-
-    def _question(self, kind: str, request: HttpRequest, row: LearningState) -> HttpResponse:
-        context = {
-            **self.admin_site.each_context(request),
-            "title": "Are you sure?",
-            "question": QUESTIONS[kind].format(state_type=row.state_type, version=row.version),
-            "story": story(account_of(row)),
-            "opts": self.model._meta,
-            "chosen": row,
-            "action": request.POST["action"],
-            "checkbox": ACTION_CHECKBOX_NAME,
-        }
-        return TemplateResponse(request, "admin/learning/by_hand.html", context)
-
-    def _act(self, kind: str, request: HttpRequest, row: LearningState) -> None:
-        by = request.user.get_username()
-        acts: dict[str, Callable[[], LearningState]] = {
-            "rollback": lambda: rollback(state_type=row.state_type, version=row.version, by=by),
-            "pin": lambda: pin(version=row.version, by=by),
-            "freeze": lambda: freeze(by=by),
-            "release": lambda: release(by=by),
-        }
-        try:
-            made = acts[kind]()
-        except VersionError as error:
-            self.message_user(request, str(error), messages.ERROR)
-            return
-        self.message_user(request, f"{made}, from {made.effective_from} on. {made.notes}")
-
-
-def _refusal(kind: str, row: LearningState) -> str:
-    """Why an action does not apply to the chosen version; empty where it does."""
-    if kind == "rollback":
-        return ""
-    if row.state_type != "head_weights":
-        return "Only head weights are pinned, frozen and released; choose one of their versions."
-    ruling = newest_in_force("head_weights")
-    if kind != "pin" and ruling is not None and ruling.pk != row.pk:
-        return f"Version {ruling.version} of the head weights is in force; choose that one."
-    return ""
+        return self.ask_first(RELEASE, request, chosen)
 
 
 @admin.register(ActiveLearningState)

@@ -14,6 +14,7 @@ from ingestion.changes import changes_to
 from ingestion.selectors import delistings, unexplained_gaps
 from ingestion.timeframes import Timeframe
 from learning.comparison import Compared
+from learning.follow import Voided, Voids
 from learning.recomputing import Bench
 from learning.selectors import version_of, versions_of_other_heads
 from learning.spells import Close, Event, Gone, may_have_missed, span_of, spells
@@ -23,7 +24,7 @@ from signals.alt_season import LATEST_MS, SEASON_MS
 from signals.configuration import rules, scan_timeframe
 from signals.derivatives import ALT_SEASON, READ_BACK
 from signals.digests import decisions_digest
-from signals.models import ScanClose, ScanHistory
+from signals.models import ScanClose, ScanHistory, VoidedDecision
 from signals.mood import MOOD_FIELDS
 from signals.mood_feed import EXTERNAL, feed_name
 from signals.rows import to_ms, to_time
@@ -52,6 +53,7 @@ class Certificate:
     by_other_heads: int = 0
     restated: int = 0
     incomplete: int = 0
+    voided_by_hand: int = 0
     decisions_digest: str | None = None
     differences: list[str] = field(default_factory=list)
     unclear: list[str] = field(default_factory=list)
@@ -118,6 +120,8 @@ def _certify(rows: list[ScanClose], timeframe: Timeframe, progress: Progress) ->
     for spell in spells(closes, events, _look_back_ms(timeframe)):
         compared = bench.compare(spell, [close.close_ms for close in closes[spell.first : spell.last]])
         certificate.add(compared, is_clear=not spell.meanwhile)
+    opened = [to_time(opened_ms) for _, opened_ms in market.voids]
+    certificate.voided_by_hand = sum(first <= at <= last for at in opened)
     certificate.decisions_digest = decisions_digest(_stored_ids(timeframe, first, last))
     return certificate
 
@@ -146,7 +150,13 @@ def _market(closes: list[Close], timeframe: Timeframe) -> tuple[Market, list[Eve
     events: list[Event] = [*changes_to(symbols, start_ms, lambda at_ms, by: may_have_missed(closes, at_ms, by))]
     events += [Gone(symbol, each) for symbol, found in gone.items() for each in found if each.noted_at]
     events.sort(key=lambda event: span_of(event)[2] or closes[0].tried_at)
-    return Market(minutes, known_ms, holes, gone), events
+    return Market(minutes, known_ms, holes, gone, voids_of(timeframe, to_time(last_ms))), events
+
+
+def voids_of(timeframe: Timeframe, until: datetime) -> Voids:
+    """What people declared void of the decisions up to then."""
+    rows = VoidedDecision.objects.filter(timeframe=timeframe.name, opened_at__lte=until)
+    return {(row.symbol, to_ms(row.opened_at)): Voided(to_ms(row.market_at), row.both) for row in rows}
 
 
 def _stored_ids(timeframe: Timeframe, first: datetime, last: datetime) -> list[UUID]:

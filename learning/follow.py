@@ -7,7 +7,7 @@ import numpy as np
 
 from ingestion.timeframes import Candles, IntArray, Timeframe
 from signals.bracket import place
-from signals.first_touch import NEVER, OPEN, FirstTouch, Order, Orders, Touches, first_touches
+from signals.first_touch import NEVER, OPEN, FirstTouch, Order, Orders, Touches, first_touches, void_at
 from signals.scan import Judged, Results, Rules
 
 
@@ -44,15 +44,38 @@ class Ends:
 
 
 @dataclass(frozen=True)
+class Voided:
+    """A bracket that a person declared void at a time, with its mirror if that was open too (`both`)."""
+
+    at_ms: int
+    both: bool
+
+    def put(self, rows: IntArray, ends: Ends) -> None:
+        """Write it over what the candles say of some rows."""
+        void = Touches.all_void(np.full(len(rows), self.at_ms))
+        for side in (ends.touch, ends.mirror) if self.both else (ends.touch,):
+            side.put(rows, void)
+
+    def over(self, mirror: FirstTouch | None) -> tuple[FirstTouch | None, FirstTouch | None]:
+        """The ends of both sides; a mirror that was over before stands as it ended."""
+        void = void_at(self.at_ms)
+        return void, void if self.both else mirror
+
+
+Voids = Mapping[tuple[str, int], Voided]  # by symbol and opening (ms)
+
+
+@dataclass(frozen=True)
 class Known:
     """How far a market is known when brackets are followed: complete before `until_ms`, some symbols less far.
 
-    `delisted_ms`: when each symbol was delisted, ascending, for those that ever were.
+    `delisted_ms`: when each symbol was delisted, ascending, for those that ever were. `voids`: what people ended.
     """
 
     until_ms: int
     less_far: Mapping[str, int] = field(default_factory=dict)
     delisted_ms: Mapping[str, IntArray] = field(default_factory=dict)
+    voids: Voids = field(default_factory=dict)
 
 
 def follow(judged: Judged, minutes: Mapping[str, Candles], known: Known, timeframe: Timeframe, rules: Rules) -> Ends:
@@ -66,6 +89,10 @@ def follow(judged: Judged, minutes: Mapping[str, Candles], known: Known, timefra
         until_ms, delisted_ms = known.less_far.get(symbol, known.until_ms), known.delisted_ms.get(symbol, NEVER)
         for orders, touches in ((ends.orders, ends.touch), (mirrored, ends.mirror)):
             touches.put(rows, first_touches(orders.take(rows), minutes[symbol], until_ms, rules.costs, delisted_ms))
+    for (symbol, opened_ms), voided in known.voids.items():
+        voided.put(
+            np.flatnonzero((judged.symbol == symbol) & (judged.close_ms == opened_ms) & (judged.lean != 0)), ends
+        )
     return ends
 
 

@@ -36,6 +36,8 @@ class LearningState(models.Model):
 
     class Meta:
         db_table = "learning_state"
+        verbose_name = "version"
+        verbose_name_plural = "versions"
         constraints = [models.UniqueConstraint(fields=["state_type", "version"], name="one_row_a_version")]
 
     def __str__(self) -> str:
@@ -51,6 +53,8 @@ class ActiveLearningState(models.Model):
 
     class Meta:
         db_table = "active_learning_state"
+        verbose_name = "version in force"
+        verbose_name_plural = "versions in force"
 
     def __str__(self) -> str:
         return f"{self.state_type}: version {self.state.version}"
@@ -141,6 +145,8 @@ class RejectionLearningMetrics(models.Model):
 
     class Meta:
         db_table = "rejection_learning_metrics"
+        verbose_name = "worth of a day of rejections"
+        verbose_name_plural = "worth of rejections by day"
         constraints = [
             models.UniqueConstraint(
                 fields=["day", "timeframe", "reason", "regime", "symbol"],

@@ -112,11 +112,13 @@ class Bench:
     def _ends_over_time(self, row: TrackedDecision) -> Iterator[Ends]:
         """How the bracket ends now, and would have before the last thing that happened to its candles, and so on."""
         order, symbol = order_of(row), row.symbol
+        voided = self.market.voids.get((symbol, order.opened_ms))
         mirror = order.mirror(row.reference_price, rules().bracket.target_r)
         happened = [event for event in self.events if event.symbol == symbol and _concerns(event, order)]
         for seen in range(len(happened), -1, -1):
             view = self.market.before(happened[seen:])
-            yield _end_in(view, symbol, order), _end_in(view, symbol, mirror)
+            ends = _end_in(view, symbol, order), _end_in(view, symbol, mirror)
+            yield voided.over(ends[1]) if voided else ends
 
 
 def past_in(view: View, timeframe: Timeframe, close_ms: int) -> list[PastSignal]:
@@ -127,6 +129,7 @@ def past_in(view: View, timeframe: Timeframe, close_ms: int) -> list[PastSignal]
         for signal in past
         if signal.exit_ms is None or signal.exit_ms >= view.since.get(signal.symbol, NEVER_MS)
     }
+    doubtful -= view.known.voids.keys()  # no candle ended these
     if not view.since or not doubtful:
         return past
     opened = [to_time(opened_ms) for _, opened_ms in doubtful]

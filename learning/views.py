@@ -1,13 +1,13 @@
 """The market as it was seen when something was decided or ended: what came later, undone. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from ingestion.revisions import Change, Delisting, undone
 from ingestion.timeframes import Candles
-from learning.follow import Known
+from learning.follow import Known, Voids
 from learning.spells import Event, Gone, span_of
 from signals.scan import Looks
 
@@ -23,12 +23,16 @@ class View:
 
 @dataclass(frozen=True)
 class Market:
-    """What is stored now. `holes`: the first minute of each symbol that is neither a candle nor explained."""
+    """What is stored now. `holes`: the first minute of each symbol that is neither a candle nor explained.
+
+    `voids`: the decisions that people declared void, which no candle says.
+    """
 
     minutes: Mapping[str, Candles]
     known_ms: int
     holes: Mapping[str, int]
     delistings: Mapping[str, Sequence[Delisting]]
+    voids: Voids = field(default_factory=dict)
 
     def before(self, events: Sequence[Event]) -> View:
         """The market as it was known before these events."""
@@ -41,7 +45,7 @@ class Market:
             for symbol, found in self.delistings.items()
         }
         since = _earliest((event.symbol, span_of(event)[0]) for event in events)
-        return View(undone(self.minutes, changes), Known(self.known_ms, less_far, delisted), since)
+        return View(undone(self.minutes, changes), Known(self.known_ms, less_far, delisted, self.voids), since)
 
 
 def _earliest(moments: Iterable[tuple[str, int]]) -> dict[str, int]:

@@ -8,35 +8,49 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
-from django.db.models import Model
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from alphapulse_site.acts import Act, ActsAdmin
 from alphapulse_site.admin import ReadOnlyAdmin
-from alphapulse_site.pages import BoundedPaginator, choice_filter, recent_filter
-from ingestion.models import Symbol
+from alphapulse_site.pages import choice_filter, recent_filter
+from ingestion.admin import SymbolFilter
+from ingestion.candles import load_candles
 from ingestion.timeframes import TIMEFRAMES
+from signals.bracket_plot import bracket_plot
 from signals.decided_scan import DecidedScan
 from signals.first_touch import Outcome
 from signals.gates import REASONS
-from signals.models import Position, RejectedSignal, Signal
+from signals.models import Position, RejectedSignal, Signal, TrackedDecision, VoidedDecision
+from signals.rows import to_ms
+from signals.services import VoidError, void_decision
+from signals.services.void import refusal_of
 
-SymbolFilter = choice_filter(
-    "symbol", "symbol", lambda: [(name, name) for name in Symbol.objects.values_list("name", flat=True)]
-)
 TimeframeFilter = choice_filter("timeframe", "timeframe", lambda: [(name, name) for name in TIMEFRAMES])
-OutcomeFilter = choice_filter("outcome", "outcome", lambda: [(outcome.value, outcome.value) for outcome in Outcome])
+OPEN = "open"
 ReasonFilter = choice_filter("rejection", "rejection", lambda: [(reason, reason) for reason in REASONS])
 WHERE = (SymbolFilter, TimeframeFilter)
 NEW_LINE, NOTHING = SafeString("<br>"), "-"
 
 
+class OutcomeFilter(admin.SimpleListFilter):
+    """By what became of it; of what is open yet it is empty."""
+
+    title = parameter_name = "outcome"
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple[str, str]]:
+        return [(name, name) for name in (OPEN, *Outcome)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        chosen = self.value()
+        return queryset.filter(outcome="" if chosen == OPEN else chosen) if chosen else queryset
+
+
 class LedgerAdmin(ReadOnlyAdmin):
     """A long list: never counted in full, newest week first."""
-
-    paginator = BoundedPaginator
-    list_per_page = 50
 
 
 def page_link(row: Model, text: str) -> SafeString:
@@ -72,13 +86,47 @@ def _cell(value: Any) -> Any:
     return f"{value:.4f}" if isinstance(value, float) else value
 
 
-class TrackedAdmin(LedgerAdmin):
+def void(decision: TrackedDecision, by: str, reason: str) -> str:
+    made = void_decision(scan_id=decision.scan_id, by=by, reason=reason)
+    return f"{made}: {made.reason}"
+
+
+VOID = Act(
+    question=lambda decision: (
+        f"End {decision} without a result, from now on in market time? It teaches nothing then, and cannot be reopened."
+    ),
+    refusal=refusal_of,
+    do=void,
+    errors=(VoidError,),
+    needs_reason=True,
+)
+
+
+def bracket_chart(row: TrackedDecision) -> str:
+    """A quarter of the time limit before the opening, and the life of the bracket as far as it is known."""
+    opened, limit = to_ms(row.opened_at), to_ms(row.expires_at)
+    ended = to_ms(row.exit_at) if row.exit_at else None
+    around = (limit - opened) // 4
+    minutes = load_candles(row.symbol, opened - around, min(limit, (ended or limit) + around))
+    return SafeString(bracket_plot(row, minutes, opened, ended or limit, ended)) or NOTHING
+
+
+class TrackedAdmin(ActsAdmin, LedgerAdmin):
     """What signals and shadows have in common."""
 
     list_display = ("opened_at", "symbol", "direction", "expected_r", "outcome", "net_r", "exit_at", "weight_version")
     search_fields = ("symbol__exact", "scan_id__exact")
     ordering = ("-opened_at", "symbol")
-    readonly_fields = ("related",)
+    readonly_fields = ("chart", "related")
+    actions = ("void",)
+
+    @admin.action(description="Declare it void: it ends without a result", permissions=["operate"])
+    def void(self, request: HttpRequest, chosen: QuerySet[TrackedDecision]) -> HttpResponse | None:
+        return self.ask_first(VOID, request, chosen)
+
+    @admin.display(description="price, with entry, stop, target and exit")
+    def chart(self, row: Any) -> str:
+        return bracket_chart(row)
 
     @admin.display(description="the same decision elsewhere")
     def related(self, row: Any) -> str:
@@ -94,6 +142,19 @@ class SignalAdmin(TrackedAdmin):
 class RejectedSignalAdmin(TrackedAdmin):
     list_display = ("opened_at", "symbol", "direction", "rejection", "expected_r", "outcome", "net_r", "exit_at")
     list_filter = (recent_filter("opened_at", "opened"), ReasonFilter, OutcomeFilter, *WHERE)
+
+
+@admin.register(VoidedDecision)
+class VoidedDecisionAdmin(LedgerAdmin):
+    list_display = ("recorded_at", "symbol", "opened_at", "market_at", "by", "reason")
+    list_filter = (recent_filter("market_at", "void since"), *WHERE)
+    search_fields = ("scan_id__exact",)
+    ordering = ("-recorded_at",)
+    readonly_fields = ("related",)
+
+    @admin.display(description="the decision")
+    def related(self, row: VoidedDecision) -> str:
+        return decision_links(row.scan_id)
 
 
 @admin.register(Position)

@@ -33,6 +33,7 @@ class DecidedScan(models.Model):
         db_table = "scan_history"
         managed = False
         verbose_name = "scan"
+        verbose_name_plural = "scans"
 
     def __str__(self) -> str:
         return f"{self.symbol} {self.timeframe} {self.close_time:%Y-%m-%d %H:%M}"

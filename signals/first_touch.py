@@ -23,7 +23,7 @@ class Outcome(StrEnum):
     """What became of a bracket.
 
     VOID: it has no result, since it could not be entered (the minute after the decision does not exist) or not be left
-    (the symbol was delisted first).
+    (the symbol was delisted first), or since a person declared it void while it was open.
     """
 
     TARGET = "target"
@@ -145,6 +145,12 @@ class Touches(Rows):
         outcome, ambiguous = np.full(count, OPEN, np.int8), np.zeros(count, np.bool_)
         return cls(outcome, entry, exit_price, exit_ms, net_r, net_pct, best_r, worst_r, ambiguous, missing_minutes)
 
+    @classmethod
+    def all_void(cls, at_ms: IntArray) -> "Touches":
+        touches = cls.all_open(len(at_ms))
+        _put_void(touches, np.arange(len(at_ms)), at_ms)
+        return touches
+
     def at(self, row: int) -> FirstTouch | None:
         """One end, None while it is open."""
         if self.outcome[row] == OPEN:
@@ -156,6 +162,12 @@ class Touches(Rows):
         """Write the ends of some rows."""
         for name in Touches.__dataclass_fields__:
             getattr(self, name)[rows] = getattr(ends, name)
+
+
+def void_at(at_ms: int) -> FirstTouch:
+    """The end of a bracket without a result."""
+    nan = float("nan")
+    return FirstTouch(Outcome.VOID, nan, nan, at_ms, nan, nan, nan, nan, ambiguous=False, missing_minutes=0)
 
 
 def first_touch(

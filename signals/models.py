@@ -52,7 +52,7 @@ class ScanHistory(models.Model):
         db_table = "scan_history"
         managed = True
         verbose_name = "scan"
-        verbose_name_plural = "scan history"
+        verbose_name_plural = "scans"
 
     def __str__(self) -> str:
         return f"{self.symbol} {self.timeframe} {self.close_time:%Y-%m-%d %H:%M}"
@@ -166,6 +166,8 @@ class RejectedSignal(TrackedDecision):
 
     class Meta:
         db_table = "rejected_signals"
+        verbose_name = "shadow"
+        verbose_name_plural = "shadows"
         indexes = [*_tracked_meta("rejected")["indexes"], models.Index(fields=["rejection", "exit_at"])]
 
 
@@ -181,6 +183,35 @@ class Position(models.Model):
 
     class Meta:
         db_table = "positions"
+        verbose_name = "paper position"
+        verbose_name_plural = "paper positions"
 
     def __str__(self) -> str:
         return f"position of {self.signal}"
+
+
+class VoidedDecision(models.Model):
+    """A decision that a person declared void while it was open: who, why, and from when on in market time.
+
+    Append-only. What recomputes outcomes from candles takes the end of these from here. `both`: its mirror was open
+    too, and is void with it.
+    """
+
+    scan_id = models.UUIDField(primary_key=True)
+    symbol = models.TextField()
+    timeframe = models.TextField()
+    opened_at = models.DateTimeField()
+    market_at = models.DateTimeField()
+    both = models.BooleanField()
+    by = models.TextField()
+    reason = models.TextField()
+    recorded_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "voided_decisions"
+        verbose_name = "decision voided by hand"
+        verbose_name_plural = "decisions voided by hand"
+        indexes = [models.Index(fields=["timeframe", "opened_at"], name="voided_by_opening")]
+
+    def __str__(self) -> str:
+        return f"{self.symbol} {self.opened_at:%Y-%m-%d %H:%M}, void since {self.market_at:%Y-%m-%d %H:%M}"

@@ -1,7 +1,18 @@
-"""Look, decide, track: the verbs of this app, one topic a file."""
+"""Look, decide, track, void: the verbs of this app, one topic a file."""
 
 from signals.services.decide import decide_close
 from signals.services.look import first_try, look_chunk, next_due_close, open_close, opened
 from signals.services.track import track
+from signals.services.void import VoidError, void_decision
 
-__all__ = ["decide_close", "first_try", "look_chunk", "next_due_close", "open_close", "opened", "track"]
+__all__ = [
+    "VoidError",
+    "decide_close",
+    "first_try",
+    "look_chunk",
+    "next_due_close",
+    "open_close",
+    "opened",
+    "track",
+    "void_decision",
+]

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 import numpy as np
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from alphapulse_site.copying import copy_rows
@@ -18,6 +18,8 @@ from signals.services.positions import open_positions
 from signals.services.track import track
 from signals.version import Version
 
+GATES_LOCK = 0x6A7E5
+
 
 def decide_close(*, close: datetime, version: Version) -> int | None:
     """Decide every scan of a close in one transaction; returns the signals, or None if it was decided before."""
@@ -27,6 +29,7 @@ def decide_close(*, close: datetime, version: Version) -> int | None:
     track(RejectedSignal, until=close)
     with transaction.atomic():
         row = ScanClose.objects.select_for_update().get(timeframe=timeframe.name, close_time=close)
+        take_turn()
         if row.decided_at or row.chunks is None or len(row.looked) < len(row.chunks):
             return None
         judged = judged_from(undecided_scans(timeframe.name, close), len(HEADS))
@@ -36,6 +39,12 @@ def decide_close(*, close: datetime, version: Version) -> int | None:
         row.decided_at, row.scans, row.signals = timezone.now(), len(decided), signals
         row.save(update_fields=["decided_at", "scans", "signals"])
     return signals
+
+
+def take_turn() -> None:
+    """Hold off every other transaction that changes what the serial gates see, until this one ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [GATES_LOCK])
 
 
 def store_decisions(decided: Decisions, timeframe: Timeframe, version: int) -> int:

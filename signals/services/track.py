@@ -94,4 +94,7 @@ def _note_entry(rows: QuerySet[TrackedDecision], decision: TrackedDecision, minu
     """The price the bracket was entered at, known as soon as its first minute has opened."""
     entered = minutes.between(to_ms(decision.opened_at), to_ms(decision.opened_at) + 1)
     if len(entered):
-        rows.filter(entry=None).update(entry=float(entered.open[0]) * (1 + decision.direction * costs.slippage))
+        # Somebody may have ended it since it was read, and what is void has no entry.
+        rows.filter(entry=None, outcome="").update(
+            entry=float(entered.open[0]) * (1 + decision.direction * costs.slippage)
+        )
