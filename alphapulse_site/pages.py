@@ -1,6 +1,6 @@
 """Lists of big tables in the admin: no counting beyond a limit, no SELECT DISTINCT for a filter."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, cast
 
@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Paginator
 from django.db import connection
-from django.db.models import Max, Model, QuerySet
+from django.db.models import Field, Max, Model, QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 
@@ -77,7 +77,7 @@ def choice_filter(
 
 def indexed_values(model: type[Model], field: str) -> list[str]:
     """The values of a column that an index begins with, by a few looks into that index and not by reading the table."""
-    table, column = model._meta.db_table, model._meta.get_field(field).column
+    table, column = model._meta.db_table, cast("Field[Any, Any]", model._meta.get_field(field)).column
     with connection.cursor() as cursor:
         cursor.execute(VALUES.format(table=table, column=column))
         return [value for (value,) in cursor.fetchall()]
@@ -96,7 +96,7 @@ def recent_filter(field: str, heading: str) -> type[admin.SimpleListFilter]:
         def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple[str, str]]:
             return [(value, text) for value, (text, _) in self.spans.items()]
 
-        def choices(self, changelist: Any) -> Iterator[dict[str, Any]]:
+        def choices(self, changelist: Any) -> Any:
             for value, text in (*self.lookup_choices, *self._days(changelist.model)):
                 yield {
                     "selected": (self.value() or "") == value,

@@ -31,7 +31,7 @@ class AlphaPulseAdmin(AdminSite):
     site_header = site_title = "AlphaPulse"
     index_title = "Records"
     site_url = "/"
-    login_form = AuthenticationForm  # type: ignore[assignment]
+    login_form = AuthenticationForm
 
     def has_permission(self, request: HttpRequest) -> bool:
         user = request.user
