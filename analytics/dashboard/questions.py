@@ -1,5 +1,6 @@
 """What a reader may ask of a page: forms of GET, checked, with the choices we know."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -25,7 +26,7 @@ def symbol_choices() -> list[tuple[str, str]]:
     return [ANY, *((name, name) for name in Symbol.objects.values_list("name", flat=True))]
 
 
-def plain(words: Any) -> list[tuple[str, str]]:
+def plain(words: Iterable[str]) -> list[tuple[str, str]]:
     return [ANY, *((word, word.replace("_", " ")) for word in words)]
 
 
@@ -42,31 +43,31 @@ class MarketTime(forms.DateTimeField):
 
 
 class SignalsQuestion(forms.Form):
-    """Which signals to list."""
+    """Which signals to list, in the words of the API."""
 
     symbol = forms.ChoiceField(choices=symbol_choices, required=False)
     direction = forms.TypedChoiceField(
-        choices=[ANY, (Direction.LONG.value, "long"), (Direction.SHORT.value, "short")],
-        coerce=int,
+        choices=plain(("long", "short")),
+        coerce=lambda word: Direction[word.upper()].value,
         empty_value=None,
         required=False,
         label="side",
     )
     outcome = forms.ChoiceField(choices=plain([OPEN, *(outcome.value for outcome in Outcome)]), required=False)
     regime = forms.TypedChoiceField(
-        choices=[ANY, *((regime.value, regime.name.lower()) for regime in Regime)],
-        coerce=int,
+        choices=plain(regime.name.lower() for regime in Regime),
+        coerce=lambda word: Regime[word.upper()].value,
         empty_value=None,
         required=False,
     )
     timeframe = forms.ChoiceField(choices=plain(TIMEFRAMES), required=False)
     since = MarketTime(required=False, label="from")
-    until = MarketTime(required=False, label="to")
+    until = MarketTime(required=False, label="before")
 
     def clean(self) -> dict[str, Any]:
         found = self.cleaned_data
         if found.get("since") and found.get("until") and found["since"] > found["until"]:
-            raise forms.ValidationError("The stretch ends before it begins; turn from and to around.")
+            raise forms.ValidationError("The stretch ends before it begins; turn its ends around.")
         return found
 
     @property

@@ -17,7 +17,7 @@ KINDS: dict[str, type[TrackedDecision]] = {"signal": Signal, "shadow": RejectedS
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a list is narrowed to; None and '' leave it open. `outcome` "open" means not ended yet."""
+    """What a list is narrowed to; None and '' leave it open. `outcome` "open": not ended yet. `until` is exclusive."""
 
     symbol: str = ""
     timeframe: str = ""
@@ -34,7 +34,7 @@ class Wanted:
         found = {name: getattr(self, name) for name in plain if getattr(self, name) not in (None, "")}
         if self.outcome == OPEN:
             found["outcome"] = ""
-        bounds = {"opened_at__gte": self.since, "opened_at__lte": self.until}
+        bounds = {"opened_at__gte": self.since, "opened_at__lt": self.until}
         return found | {name: moment for name, moment in bounds.items() if moment is not None}
 
 

@@ -66,14 +66,14 @@ def test_signals_are_listed_newest_first_with_links_to_their_pages(client: Clien
     ("query", "found"),
     [
         ({"symbol": "ETHUSDT"}, ["eth"]),
-        ({"direction": "-1"}, ["eth"]),
+        ({"direction": "short"}, ["eth"]),
         ({"outcome": "open"}, ["open"]),
         ({"outcome": "target"}, ["won"]),
-        ({"regime": "1"}, ["won"]),
+        ({"regime": "ranging"}, ["won"]),
         ({"timeframe": "1h"}, []),
         ({"since": "2021-07-09T12:00"}, ["open", "eth"]),
-        ({"until": "2021-07-09 11:59"}, ["won"]),
-        ({"since": "2021-07-09 12:00", "until": "2021-07-09 12:00"}, ["eth"]),
+        ({"until": "2021-07-09 12:00"}, ["won"]),
+        ({"since": "2021-07-09 12:00", "until": "2021-07-09 12:01"}, ["eth"]),
         ({"symbol": "", "outcome": ""}, ["open", "eth", "won"]),
     ],
 )
