@@ -43,13 +43,14 @@ def market(db: None) -> Iterator[None]:
 def decided() -> None:
     """A close of five scans: one without a lean, three refused by three gates, one signal."""
     rows.scan_close(rows.NOW, scans=5, signals=1)
-    for name, columns in {
+    scans: dict[str, dict[str, Any]] = {
         "AUSDT": {"lean": 0, "rejection": "no_consensus", "win_probability": None, "expected_r": None},
         "BUSDT": {"rejection": "no_consensus"},
         "CUSDT": {"rejection": "low_quality"},
         "DUSDT": {"rejection": "cooldown"},
         "EUSDT": {"rejection": ""},
-    }.items():
+    }
+    for name, columns in scans.items():
         rows.scan(rows.NOW, symbol=name, **columns)
 
 
@@ -196,8 +197,13 @@ def test_a_refused_lean_is_explained_as_the_api_does(client: Client, anonymous: 
 
 
 def test_a_scan_without_a_lean_is_explained(client: Client) -> None:
-    silent = {"directions": [0] * 9, "probabilities": [NAN] * 9, "confidences": [NAN] * 9, "log_odds": 0.0}
-    ruled = {"margins": [0.0] + [NAN] * 5, "passed": [True] + [False] * 5, "rejection": "no_consensus"}
+    silent: dict[str, Any] = {
+        "directions": [0] * 9,
+        "probabilities": [NAN] * 9,
+        "confidences": [NAN] * 9,
+        "log_odds": 0.0,
+    }
+    ruled: dict[str, Any] = {"margins": [0.0] + [NAN] * 5, "passed": [True] + [False] * 5, "rejection": "no_consensus"}
     rows.scan(rows.NOW, lean=0, win_probability=None, expected_r=None, **silent, **ruled)
     page = why(client)
     assert "the votes leaned to neither side" in page
@@ -264,6 +270,28 @@ def undecided() -> None:
     rows.scan_close(rows.NOW, decided=False)
 
 
+def begun_later() -> None:
+    rows.scan_close(rows.NOW + DAY)
+
+
+def untouched() -> None:
+    """Nothing was ever scanned."""
+
+
+def passed_over() -> None:
+    rows.scan_close(rows.NOW - DAY)
+
+
+def nearly_warm() -> None:
+    scanned()
+    candles(3 * 24 * 60)
+
+
+def unexplained() -> None:
+    scanned()
+    candles(11 * 24 * 60)
+
+
 @pytest.mark.parametrize(
     ("arrange", "words"),
     [
@@ -272,11 +300,11 @@ def undecided() -> None:
         (halted, ["No candle of BTCUSDT is stored for the 15m before", "the exchange had halted trading"]),
         (warming, ["A scan needs 512 bars of history and had 4: its candles begin at 2021-07-10 11:00 UTC"]),
         (undecided, ["This close is not decided yet"]),
-        (lambda: rows.scan_close(rows.NOW + DAY), ["Scanning at 15m began with the close of 2021-07-11 12:00 UTC"]),
-        (lambda: None, ["Nothing was ever scanned at 15m"]),
-        (lambda: rows.scan_close(rows.NOW - DAY), ["This close was not scanned, for any symbol"]),
-        (lambda: (scanned(), candles(3 * 24 * 60)), ["A scan needs 512 bars of history and had 288"]),
-        (lambda: (scanned(), candles(11 * 24 * 60)), ["Nothing on record explains it"]),
+        (begun_later, ["Scanning at 15m began with the close of 2021-07-11 12:00 UTC"]),
+        (untouched, ["Nothing was ever scanned at 15m"]),
+        (passed_over, ["This close was not scanned, for any symbol"]),
+        (nearly_warm, ["A scan needs 512 bars of history and had 288"]),
+        (unexplained, ["Nothing on record explains it"]),
     ],
 )
 def test_a_close_without_a_scan_says_what_kept_it_away(client: Client, arrange: Any, words: list[str]) -> None:
