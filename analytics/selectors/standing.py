@@ -12,6 +12,8 @@ from learning.models import LearningState
 from learning.procedure import Procedure
 from learning.selectors import procedure_now
 
+NO_EFFECT = {"value": None, "ci_low": None, "ci_high": None, "scans": 0, "words": ""}
+
 
 @dataclass(frozen=True)
 class Proof:
@@ -29,7 +31,7 @@ class Proof:
 
 @dataclass(frozen=True)
 class Standing:
-    """`effect`: what the learner's weights saved on outcomes they had not seen, as of the last night; empty before one.
+    """`effect`: what the learner's weights saved on outcomes they had not seen, as of the last night.
 
     `held_by`: who holds the weights; empty where the nights may move them. `before`: what was in force before.
     """
@@ -47,7 +49,7 @@ class Standing:
     @property
     def verdict(self) -> str:
         """A word for the effect, only where its interval allows one."""
-        low, high = self.effect.get("ci_low"), self.effect.get("ci_high")
+        low, high = self.effect["ci_low"], self.effect["ci_high"]
         if low is None or high is None:
             return "not known yet"
         return "better" if low > 0 else "worse" if high < 0 else "no difference shown"
@@ -60,7 +62,7 @@ def standing(night: Night) -> Standing:
     return Standing(
         phase=procedure.phase,
         proofs=_proofs(procedure, Config()),
-        effect=newest.metrics_after.get("effect") or {},
+        effect=NO_EFFECT | newest.metrics_after.get("effect", {}),
         held_by=held_by(),
         before=replaced_by(night.ruling),
     )
