@@ -34,7 +34,7 @@ class BoundedPaginator(Paginator):
     @cached_property
     def count(self) -> int:
         rows = cast(QuerySet[Any], self.object_list)
-        return rows[:COUNT_AT_MOST].count()
+        return rows.order_by()[:COUNT_AT_MOST].count()  # in order, the database would sort the whole table first
 
 
 class LedgerList(ChangeList):

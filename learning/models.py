@@ -98,7 +98,14 @@ class LearningEvent(models.Model):
         indexes = [
             models.Index(fields=["kind", "decided_at"]),
             models.Index(fields=["timeframe", "ended_at"], condition=models.Q(kind="outcome"), name="events_by_end"),
-            models.Index(fields=["matured_at"], condition=models.Q(kind="outcome"), name="events_by_maturity"),
+            # With what tells how many events a span holds, so that the rows need not be read for it.
+            models.Index(
+                fields=["matured_at"],
+                include=["sequence", "is_void"],
+                condition=models.Q(kind="outcome"),
+                name="events_matured",
+            ),
+            models.Index(fields=["market_at"], name="events_by_market_time"),
         ]
 
     def __str__(self) -> str:

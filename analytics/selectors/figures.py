@@ -11,7 +11,9 @@ from django.db.models.functions import TruncDate
 
 from alphapulse_site.models import JobRun, ParkedTask
 from analytics.selectors.estimates import Daily, Estimate, daily_ratio, share
+from analytics.selectors.kept import kept, kept_between_outcomes
 from analytics.selectors.signs import OUTCOME_INTERVAL, OUTCOME_MONITOR, SHADOW_INTERVAL, SHADOW_MONITOR, Signs
+from analytics.selectors.stamps import read_stamp
 from analytics.selectors.versions import shares, versions_in_force, weights_in_force
 from learning.config import Config
 from learning.models import LearningEvent, LearningState
@@ -23,7 +25,7 @@ COVERAGE_WINDOW = timedelta(days=7)
 
 def coordinator(at: datetime | None) -> dict[str, Any]:
     """What the ledger and the versions add up to."""
-    kinds = dict(LearningEvent.objects.order_by().values_list("kind").annotate(Count("pk")))
+    kinds = events_by_kind()
     took_effect = LearningState.objects.filter(effective_from__isnull=False, parent__isnull=False)
     updates = dict(took_effect.order_by().values_list("state_type").annotate(Count("pk")))
     last = LearningEvent.objects.order_by("-sequence").values_list("recorded_at", flat=True).first()
@@ -80,7 +82,7 @@ def rejection_learning(signs: Signs, at: datetime | None) -> dict[str, Any]:
         "missed_opportunities": missed,
         "good_rejections": good,
         "neutral_rejections": valued - missed - good,
-        "learning_from_rejections": LearningEvent.objects.filter(kind="outcome", is_signal=False).count(),
+        "learning_from_rejections": events_of_shadows(),
         "checks_performed": signs.count(SHADOW_MONITOR),
         "is_running": signs.is_alive(SHADOW_MONITOR, SHADOW_INTERVAL),
         "last_check_time": signs.last(SHADOW_MONITOR),
@@ -88,10 +90,23 @@ def rejection_learning(signs: Signs, at: datetime | None) -> dict[str, Any]:
         "errors": errors("signals.track_shadows"),
         "monitoring_duration_hours": (at - days[0]["first"]) / timedelta(hours=1) if at and days else None,
         **missed_rate(days).beside("missed_opportunity_rate"),
-        **coverage(at),
+        **coverage(read_stamp().until),
     }
 
 
+@kept
+def events_by_kind() -> dict[str, int]:
+    """How many lines of each kind the ledger has."""
+    return dict(LearningEvent.objects.order_by().values_list("kind").annotate(Count("pk")))
+
+
+@kept
+def events_of_shadows() -> int:
+    """How many of them tell what became of a shadow."""
+    return LearningEvent.objects.filter(kind="outcome", is_signal=False).count()
+
+
+@kept_between_outcomes
 def rejection_days() -> list[dict[str, Any]]:
     """Shadows counted by the day of their decision, oldest first."""
     by_day = RejectedSignal.objects.annotate(day=TruncDate("opened_at")).values("day")
@@ -111,6 +126,7 @@ def missed_rate(days: list[dict[str, Any]]) -> Estimate:
     return daily_ratio(Daily(np.arange(len(days)), *columns))
 
 
+@kept
 def coverage(at: datetime | None) -> dict[str, Any]:
     """Share of the rejected leans of the last seven days that are followed as a shadow."""
     if at is None:

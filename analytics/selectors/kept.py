@@ -1,8 +1,9 @@
 """Answers that this process keeps while what they were made of has not changed.
 
-`@kept` is for figures of records: they are computed again when the stamp of the records moves. `@kept_for(2)` is for
-what also shows signs of life: it is at most two seconds old, and its `timestamp` says of when it is. What comes back
-is shared by whoever asks: read it, never change it.
+`@kept` is for figures of records up to the last decided close: they are computed again when the stamp of the records
+moves. `@kept_between_outcomes` is for those that count a bracket as soon as it has ended. `@kept_for(2)` is for what
+also shows signs of life: it is at most two seconds old, and its `timestamp` says of when it is. What comes back is
+shared by whoever asks: read it, never change it.
 """
 
 from collections import OrderedDict
@@ -17,7 +18,7 @@ from typing import Any, ParamSpec, TypeVar
 from django.conf import settings
 from django.db import close_old_connections
 
-from analytics.selectors.stamps import read_stamp
+from analytics.selectors.stamps import read_outcome_stamp, read_stamp
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -138,6 +139,11 @@ def every(seconds: float) -> Callable[[], int]:
 def kept(compute: Callable[P, R]) -> Callable[P, R]:
     """Keep what the function answers to the same arguments until the records change."""
     return _kept_under(read_stamp, compute)
+
+
+def kept_between_outcomes(compute: Callable[P, R]) -> Callable[P, R]:
+    """Keep what the function answers to the same arguments until records change or a poll looked for outcomes."""
+    return _kept_under(read_outcome_stamp, compute)
 
 
 def kept_for(seconds: float) -> Callable[[Callable[P, R]], Callable[P, R]]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from analytics.selectors.kept import kept
 from learning.models import LearningState
 from learning.selectors import newest_in_force
 from learning.story import story
@@ -21,6 +22,7 @@ class Night:
     since: datetime | None
 
 
+@kept
 def last_night() -> Night | None:
     """None before the first version."""
     ruling = newest_in_force("head_weights")

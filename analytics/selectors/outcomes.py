@@ -94,7 +94,8 @@ def matured_outcomes(scope: Scope, heads: int) -> Outcomes:
 
 def _thinning(rows: "QuerySet[LearningEvent]") -> int:
     """How many events stand for one that is read. The ledger is dense, so its first and last number tell how many."""
-    ends = rows.aggregate(first=Min("sequence"), last=Max("sequence"))
+    # Plus 0: else the planner walks the ledger from its end until it meets the span.
+    ends = rows.aggregate(first=Min(F("sequence") + 0), last=Max(F("sequence") + 0))
     if ends["first"] is None:
         return 1
     return int(-(-(ends["last"] - ends["first"] + 1) // READ_AT_MOST))

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db.models import Count, F, Sum
 from django.db.models.functions import Extract
 
+from analytics.selectors.kept import kept
 from ingestion.selectors import last_closes
 from learning.models import LearningState
 from signals.gates import REASONS
@@ -97,6 +98,7 @@ def equity(at: datetime) -> Equity:
     return Equity(total, before, tuple(curve))
 
 
+@kept
 def learning_curve() -> list[dict[str, Any]]:
     """Night by night: what the learner's weights saved against equal ones on outcomes it had not seen (nats a scan).
 

@@ -9,6 +9,7 @@ from django.db.models import Q, Subquery
 
 from analytics.selectors.decisions import KINDS
 from analytics.selectors.kept import kept
+from ingestion.timeframes import TIMEFRAMES
 from learning.models import LearningState
 from learning.selectors import calibration_from, weights_from
 from signals.consensus import Weights, calibrated
@@ -19,10 +20,12 @@ from signals.models import ScanClose, ScanHistory, TrackedDecision
 
 def last_scan(symbol: str, at: datetime, timeframe: str = "") -> ScanHistory | None:
     """The last scan of a symbol up to a market time."""
-    scans = ScanHistory.objects.filter(symbol=symbol, close_time__lte=at)
+    scans = ScanHistory.objects.filter(symbol=symbol, close_time__lte=at).order_by("-close_time")
     if timeframe:
-        scans = scans.filter(timeframe=timeframe)
-    return scans.order_by("-close_time").first()
+        return scans.filter(timeframe=timeframe).first()
+    # One step in the index a timeframe; over all of them at once every scan of the symbol would be read.
+    first, *others = (scans.filter(timeframe=name)[:1] for name in TIMEFRAMES)
+    return first.union(*others, all=True).order_by("-close_time").first()
 
 
 def scan_with_id(scan_id: UUID) -> ScanHistory | None:

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import connection
 
 from alphapulse_site.clock import market_now
+from analytics.selectors.signs import OUTCOME_MONITOR, SHADOW_MONITOR
 
 # Each line is one step at the end of an index, however long the table is.
 READ = """
@@ -15,6 +16,9 @@ SELECT (SELECT max(close_time) FROM scan_closes WHERE timeframe = %s AND decided
     (SELECT max(sequence) FROM learning_events),
     (SELECT max(id) FROM learning_state)
 """
+
+# Outcomes come with closes and, between them, with the polls, each of which beats when it has written them.
+READ_POLLS = "SELECT coalesce(sum(beats), 0)::bigint FROM heartbeats WHERE name = ANY(%s)"
 
 
 @dataclass(frozen=True)
@@ -42,3 +46,11 @@ def read_stamp() -> Stamp:
         cursor.execute(READ, [settings.ALPHAPULSE_SCAN_TIMEFRAME])
         decided, event, version = cursor.fetchone()
     return Stamp(decided or market_now(), decided is not None, event or 0, version or 0)
+
+
+def read_outcome_stamp() -> tuple[Stamp, int]:
+    """The stamp of what also changes when a bracket ends between two closes."""
+    with connection.cursor() as cursor:
+        cursor.execute(READ_POLLS, [[OUTCOME_MONITOR, SHADOW_MONITOR]])
+        polls = int(cursor.fetchone()[0])
+    return read_stamp(), polls

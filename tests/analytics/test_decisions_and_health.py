@@ -229,7 +229,7 @@ QUERIES = {
     "/api/learning/head-weights": 6,
     "/api/learning/improvements": 9,
     "/api/learning/recommendations": 12,
-    "/api/learning/stats": 16,
+    "/api/learning/stats": 17,
     "/api/learning/rejection-analysis": 8,
     "/api/learning/scheduler": 8,
     "/api/signals/": 2,
