@@ -42,7 +42,7 @@ PURE = (
     *(f"learning.evaluating.{name}" for name in ("course", "gates", "paths", "period", "permuting", "report")),
     *(f"learning.evaluating.{name}" for name in ("rivals", "scores", "sharpe", "verdict")),
     *(f"analytics.notifications.{name}" for name in ("addresses", "events", "kinds", "quiet", "signing", "waiting")),
-    "analytics.notifications.words",
+    *("analytics.notifications.words", "analytics.reports.periods", "analytics.reports.words"),
 )
 # What the pure core may import beside itself: arithmetic and plain data, nothing that knows the time, the machine or
 # chance. `datetime` is there for calendar arithmetic; reading its clock is refused below.
@@ -140,6 +140,8 @@ ALSO_PUBLIC: dict[str, tuple[set[str], str]] = {
     ),
     "learning.versions": ({"VersionError"}, "what those acts refuse with"),
     "learning.why": ({"account_of"}, "what is known of a version, which its page tells in words: reads only"),
+    "learning.head_plots": ({"Whisker", "whiskers"}, "draws a plot of figures it is given: one place for our SVG"),
+    "learning.evaluating.plots": ({"lines"}, "the same"),
     "learning.chains": ({"verify_chain"}, "the doctor recomputes the hash chains with the code that made them"),
 }
 # (module, what it looks up at): the only two, by design. urls.py names the apps' pages by string.

@@ -5,7 +5,7 @@ from django.urls import path, register_converter
 from django.urls.converters import IntConverter, StringConverter
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from analytics.api.views import decisions, learning, market, operations, versions
+from analytics.api.views import decisions, learning, market, operations, reports, versions
 from learning.models import STATE_TYPES
 
 
@@ -72,6 +72,8 @@ urlpatterns = [
     path("api/parked-tasks/", operations.ParkedTasksView.as_view(), name="parked-tasks"),
     path("api/parked-tasks/<row:number>/retry/", operations.RetryView.as_view(), name="retry-parked-task"),
     path("api/health/", operations.HealthReportView.as_view(), name="health"),
+    path("api/reports/daily/<str:period>/", reports.DailyReportView.as_view(), name="daily-report"),
+    path("api/reports/weekly/<str:period>/", reports.WeeklyReportView.as_view(), name="weekly-report"),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     # The split view keeps its script in a file of its own: no inline script. Swagger's pages style themselves inline.
     path("api/docs/", styled_inline(SpectacularSwaggerSplitView.as_view(url_name="schema")), name="docs"),

@@ -12,6 +12,7 @@ from analytics.dashboard.views import (
     learning,
     overview,
     rejections,
+    reports,
     versions,
 )
 
@@ -36,6 +37,8 @@ urlpatterns = [
     path("learning/freeze/", by_hand.ByHandPage.as_view(kind="freeze"), name="freeze"),
     path("learning/release/", by_hand.ByHandPage.as_view(kind="release"), name="release"),
     path("data/", data.DataPage.as_view(), name="data"),
+    path("reports/", reports.ReportsPage.as_view(), name="reports"),
+    path("reports/<str:kind>/<str:period>/", reports.ReportPage.as_view(), name="report"),
     path("jobs/", jobs.JobsPage.as_view(), name="jobs"),
     path("login/", entrance.Entrance.as_view(), name="login"),
     path("logout/", LogoutView.as_view(next_page="dashboard:overview"), name="logout"),

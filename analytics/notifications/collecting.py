@@ -55,7 +55,7 @@ def found_since(channels: Iterable[Channel], *, now: datetime, at: datetime | No
     yield from news.spells_after(max(first, now - LOOK_BACK), now=now)
     if at is not None:
         since = min(_market_bound(channel, at) for channel in channels)
-        for question in (news.signals_after, news.outcomes_after, news.versions_after):
+        for question in (news.signals_after, news.outcomes_after, news.versions_after, news.reports_after):
             yield from question(since)
 
 

@@ -8,18 +8,27 @@ from datetime import datetime, timedelta
 from functools import cache, partial
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Q
 
+from alphapulse_site.clock import market_now
 from analytics.notifications.events import Event, Facts
 from analytics.notifications.kinds import Kind
 from analytics.notifications.models import UnwellSpell
+from analytics.reports import words
+from analytics.reports.periods import DAILY, WEEKLY, Period, last_ended
+from analytics.selectors.report import report
 from analytics.selectors.scans import scan_with_id, why
 from analytics.selectors.scope import Scope
 from analytics.selectors.trades import overall
+from learning.calendar import jobs_between
 from learning.models import LearningState
+from learning.selectors import not_done
 from learning.story import NAMES, story
 from learning.why import account_of
 from signals.models import Signal
+from signals.rows import to_ms
+from signals.selectors import first_close
 
 RECORD = timedelta(days=30)
 HEADS_TOLD, INPUTS_TOLD = 3, 2
@@ -57,7 +66,7 @@ def _of_signal(kind: Kind, signal: Signal, at: datetime, tell: Any) -> Event:
 
 
 def signal_facts(signal: Signal, record: Any) -> Facts:
-    stored = ("symbol", "timeframe", "direction", "reference_price", "risk", "expires_at", "expected_r")
+    stored = ("id", "symbol", "timeframe", "direction", "reference_price", "risk", "expires_at", "expected_r")
     return {name: getattr(signal, name) for name in stored} | {
         "scan_id": signal.scan_id,
         "decided_at": signal.opened_at,
@@ -72,7 +81,18 @@ def signal_facts(signal: Signal, record: Any) -> Facts:
 
 
 def outcome_facts(signal: Signal) -> Facts:
-    stored = ("symbol", "timeframe", "direction", "entry", "outcome", "exit_price", "net_r", "net_pct", "ambiguous")
+    stored = (
+        "id",
+        "symbol",
+        "timeframe",
+        "direction",
+        "entry",
+        "outcome",
+        "exit_price",
+        "net_r",
+        "net_pct",
+        "ambiguous",
+    )
     return {name: getattr(signal, name) for name in stored} | {
         "scan_id": signal.scan_id,
         "decided_at": signal.opened_at,
@@ -126,6 +146,32 @@ def version_facts(row: LearningState) -> Facts:
     name = NAMES.get(row.state_type, row.state_type)
     told = {"name": name[:1].upper() + name[1:], "story": story(account_of(row))}
     return {column: getattr(row, column) for column in stored} | told
+
+
+def reports_after(since: datetime) -> Iterator[Event]:
+    """Reports of the days and weeks that ended after a market time and were learned from."""
+    at, began = market_now(), first_close(settings.ALPHAPULSE_SCAN_TIMEFRAME)
+    if at is None or began is None:
+        return
+    for kind, told in ((DAILY, Kind.DAILY_REPORT), (WEEKLY, Kind.WEEKLY_REPORT)):
+        period = last_ended(kind, at)
+        while period.until > max(since, began):
+            if is_learned(period):
+                yield Event(told, f"{told}:{period.name}", period.until, partial(report_facts, period))
+            period = period.before
+
+
+def is_learned(period: Period) -> bool:
+    """Whether every night and week of it is done, so that its report has what they learned."""
+    due = jobs_between(to_ms(period.since) + 1, to_ms(period.until))
+    return not not_done(due)
+
+
+def report_facts(period: Period) -> Facts:
+    """The report in words and small tables, as a message carries it; the page has the rest."""
+    found = report(period)
+    named = {name: found[name] for name in ("report", "period", "title", "as_of")}
+    return named | {"lines": words.lines(found), "tables": words.tables(found)}
 
 
 def spells_after(since: datetime, *, now: datetime) -> Iterator[Event]:

@@ -13,6 +13,7 @@ from tests.browser.site import Site
 # Pages whose address needs something of the database: name -> query that gives the address.
 FROM_ROWS: dict[str, str] = {
     "signal": "SELECT '/signals/' || max(id) || '/' FROM signals",
+    "report": "SELECT '/reports/daily/' || (max(close_time) - interval '1 day')::date || '/' FROM scan_closes",
     "shadow": "SELECT '/shadows/' || max(id) || '/' FROM rejected_signals",
 }
 # Addresses that are no pages to look at, or that another test goes through.

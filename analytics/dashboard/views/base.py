@@ -31,6 +31,7 @@ PAGES = (
     Entry("rejections", "Rejections", "r"),
     Entry("learning", "Learning", "l"),
     Entry("data", "Data", "d"),
+    Entry("reports", "Reports", "e"),
     Entry("jobs", "Jobs", "j"),
 )
 

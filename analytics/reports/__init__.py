@@ -1,0 +1,1 @@
+"""Daily and weekly summaries: made of the records each time they are asked for, and kept nowhere."""
