@@ -1,5 +1,6 @@
 """Scans in the admin: why there was a trade, or none."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
@@ -11,7 +12,7 @@ from django.utils.safestring import SafeString
 import analytics.notifications.admin  # noqa: F401  (its pages register themselves)
 from alphapulse_site.pages import recent_filter
 from analytics.selectors.scans import why
-from signals.admin import NEW_LINE, NOTHING, WHERE, LedgerAdmin, ReasonFilter, decision_links, table
+from signals.admin import NEW_LINE, NOTHING, WHERE, LedgerAdmin, ReasonFilter, decision_links, surroundings, table
 from signals.decided_scan import DecidedScan
 from signals.explained import ExplainedScan
 from signals.explanation import Pool, Reasons
@@ -29,7 +30,7 @@ class DecidedScanAdmin(LedgerAdmin):
     list_filter = (recent_filter("close_time", "closed"), ReasonFilter, *WHERE)
     search_fields = ("symbol__exact", "scan_id__exact")
     ordering = ("-close_time", "symbol")
-    readonly_fields = ("answer", "votes", "reasons", "gates", "related")
+    readonly_fields = ("answer", "votes", "reasons", "gates", "related", "around")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[DecidedScan]:
         return super().get_queryset(request).filter(scan_id__isnull=False)
@@ -40,9 +41,6 @@ class DecidedScanAdmin(LedgerAdmin):
         if row is not None:
             row.why = why(row.scan)
         return row
-
-    def get_fields(self, request: HttpRequest, obj: DecidedScan | None = None) -> list[Any]:
-        return [*self.readonly_fields, *(field.name for field in DecidedScan._meta.fields)]
 
     @admin.display(description="why")
     def answer(self, row: Any) -> str:
@@ -73,6 +71,10 @@ class DecidedScanAdmin(LedgerAdmin):
     def gates(self, row: Any) -> SafeString:
         lines = ((g.gate, g.passed, g.margin, g.unit, g.reason) for g in _why(row).explanation.gates)
         return table(("gate", "passed", "margin", "of", "rejection it gives"), lines)
+
+    @admin.display(description="around it")
+    def around(self, row: DecidedScan) -> str:
+        return surroundings(row, row.close_time - timedelta(days=1), row.close_time)
 
     @admin.display(description="what became of the lean")
     def related(self, row: DecidedScan) -> str:

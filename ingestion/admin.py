@@ -5,12 +5,15 @@ time with their symbol.
 """
 
 from django.contrib import admin
-from django.http import HttpRequest
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
+from alphapulse_site.acts import Act, ActsAdmin
 from alphapulse_site.admin import ReadOnlyAdmin
 from alphapulse_site.pages import choice_filter, indexed_values
+from ingestion.gap_records import ask_again
 from ingestion.models import (
     BackfillRun,
     Candle,
@@ -60,11 +63,37 @@ class SymbolAdmin(admin.ModelAdmin):
         )
 
 
+class NotAskedError(Exception):
+    """The gap is not asked for again; the message says why."""
+
+
+def want(gap: CandleGap, by: str, reason: str) -> str:
+    if not ask_again(gap_id=gap.pk):
+        raise NotAskedError(f"{gap} is not explained yet, or wanted already: the gap check asks for it anyway.")
+    return f"{gap}: the next gap check asks the exchange for it again."
+
+
+ASK = Act(
+    question=lambda gap: f"Ask the exchange again for {gap.symbol} from {gap.start} to {gap.end}?",
+    story=lambda gap: [
+        f"Explained by: {gap.get_reason_display()}. Asked {gap.checks} times, last on {gap.last_checked}."
+    ],
+    do=want,
+    errors=(NotAskedError,),
+    most=20,
+)
+
+
 @admin.register(CandleGap)
-class CandleGapAdmin(ReadOnlyAdmin):
-    list_display = ("symbol", "start", "end", "status", "reason", "checks", "last_checked")
+class CandleGapAdmin(ActsAdmin, ReadOnlyAdmin):
+    list_display = ("symbol", "start", "end", "status", "reason", "checks", "last_checked", "wanted_at")
     list_filter = ("status", "reason", SymbolFilter)
     search_fields = ("symbol__exact",)
+    actions = ("ask_again",)
+
+    @admin.action(description="Ask the exchange for it again", permissions=["operate"])
+    def ask_again(self, request: HttpRequest, chosen: QuerySet[CandleGap]) -> HttpResponse | None:
+        return self.ask_first(ASK, request, chosen)
 
 
 @admin.register(CandleRevision)

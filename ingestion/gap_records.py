@@ -5,7 +5,7 @@ from datetime import datetime
 from itertools import pairwise
 
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 
 from ingestion.candles import load_candles, to_datetime, to_ms
@@ -14,6 +14,8 @@ from ingestion.models import CandleGap
 from ingestion.timeframes import MINUTE_MS
 
 EXPLAINED, FILLING = CandleGap.Status.EXPLAINED, CandleGap.Status.FILLING
+# Explained, and a person wants it asked for again.
+WANTED = Q(wanted_at__gt=F("last_checked"))
 
 
 def record_explanations(explanations: Iterable[Explanation]) -> int:
@@ -105,6 +107,12 @@ FORGET_FILLED = """
 DELETE FROM candle_gaps AS gap WHERE symbol = ANY(%s) AND gap."end" - gap.start = interval '1 minute' * (
     SELECT count(*) FROM candles
     WHERE candles.symbol = gap.symbol AND open_time >= gap.start AND open_time < gap."end" AND NOT off_grid)"""
+
+
+def ask_again(*, gap_id: int) -> bool:
+    """Have the next check ask the exchange for an explained gap; False if it is not explained, or wanted already."""
+    explained = CandleGap.objects.filter(pk=gap_id, status=EXPLAINED).exclude(WANTED)
+    return bool(explained.update(wanted_at=timezone.now()))
 
 
 def forget_filled_gaps(symbols: Iterable[str]) -> int:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 
 from alphapulse_site.clock import is_recording, market_now, note_exchange_clock
@@ -19,7 +19,7 @@ from ingestion.archive import archive_of_settings
 from ingestion.backfill import LONGEST_WAIT, Backfill, Door, end_broken_off_runs
 from ingestion.candles import to_datetime, to_ms
 from ingestion.explaining import Explaining
-from ingestion.gap_records import EXPLAINED, cut_filled_gaps, note_filling, record_explanations
+from ingestion.gap_records import EXPLAINED, WANTED, cut_filled_gaps, note_filling, record_explanations
 from ingestion.holes import Hole
 from ingestion.models import CandleGap, Symbol
 from ingestion.rest import ExchangeBusyError, ExchangeError
@@ -187,11 +187,16 @@ class _Check:
         return explaining.stopped
 
     def _recheck(self, until_ms: int) -> int:
-        """Ask again for a few of the gaps explained long ago, since the exchange mends its history; candles found."""
+        """Ask again for a few gaps that people want, or explained long ago, since the exchange mends its history.
+
+        Returns the candles found.
+        """
         now = timezone.now()
         old = CandleGap.objects.filter(
-            status=EXPLAINED, last_checked__lt=now - RECHECK_AFTER, symbol__in=Symbol.objects.filter(delisted_at=None)
-        ).order_by("last_checked")[:RECHECKS]
+            Q(last_checked__lt=now - RECHECK_AFTER) | WANTED,
+            status=EXPLAINED,
+            symbol__in=Symbol.objects.filter(delisted_at=None),
+        ).order_by(F("wanted_at").asc(nulls_last=True), "last_checked")[:RECHECKS]
         gaps = sorted(old, key=lambda gap: (gap.symbol, gap.start)) if time.monotonic() < self._ends else []
         run = Backfill(self._door, until_ms=until_ms, ends=self._ends)
         run.fill(Hole(gap.symbol, to_ms(gap.start), to_ms(gap.end)) for gap in gaps)

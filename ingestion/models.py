@@ -119,6 +119,9 @@ class CandleGap(models.Model):
     checks = models.PositiveIntegerField(default=0)
     first_seen = models.DateTimeField()
     last_checked = models.DateTimeField()
+    wanted_at = models.DateTimeField(
+        null=True, blank=True, help_text="when a person wanted it asked for again; done once it was checked later"
+    )
 
     class Meta:
         db_table = "candle_gaps"

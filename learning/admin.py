@@ -1,6 +1,7 @@
 """Versions, the ledger and what rejections were worth, in the admin: to be read, and rolled back by hand."""
 
 import json
+from math import nan
 from typing import Any
 
 from django.contrib import admin
@@ -12,16 +13,19 @@ from django.utils.safestring import SafeString
 from alphapulse_site.acts import ActsAdmin
 from alphapulse_site.pages import choice_filter, recent_filter
 from learning.acts import FREEZE, PIN, RELEASE, ROLLBACK
+from learning.evaluating.plots import lines
 from learning.models import ActiveLearningState, LearningEvent, LearningState, RejectionLearningMetrics
 from learning.selectors import weights_from
 from learning.story import story
 from learning.why import account_of
 from signals.admin import NOTHING, WHERE, LedgerAdmin, decision_links, table
+from signals.consensus import Weights
 from signals.gates import REASONS
 from signals.heads import HEADS
 
 KindFilter = choice_filter("kind", "kind", lambda: LearningEvent.KINDS)
 PUBLISHED = "published"
+COURSE = 60  # versions in the plot of weights
 
 
 class GateFilter(admin.SimpleListFilter):
@@ -35,6 +39,17 @@ class GateFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         chosen = self.value()
         return queryset.filter(reason="" if chosen == PUBLISHED else chosen) if chosen else queryset
+
+
+def weights_plot(told: list[tuple[int, Weights]]) -> str:
+    """The weight of each head, version after version; heads that a version does not know have a gap there."""
+    names = told[-1][1].heads
+    betas = [dict(zip(weights.heads, weights.beta.tolist(), strict=True)) for _, weights in told]
+    series = {name: [beta.get(name, nan) for beta in betas] for name in names}
+    labels = [f"v{version}" if place % 10 == 0 else "" for place, (version, _) in enumerate(told)]
+    keys = format_html_join(" ", '<span class="key s{}">{}</span>', enumerate(names))
+    drawn = SafeString(lines("Weights of the heads over the versions", series, labels))
+    return format_html('<div class="plot course">{}</div><p>{}</p>', drawn, keys)
 
 
 def readable(document: Any) -> SafeString:
@@ -51,7 +66,7 @@ class LearningStateAdmin(ActsAdmin, LedgerAdmin):
     search_fields = ("period__exact", "hash__exact", "notes")
     ordering = ("-created_at", "-version")
     exclude = ("procedure", "content", "certificate", "metrics_before", "metrics_after")
-    readonly_fields = ("why", "heads", "content_text", "metrics_text", "certificate_text")
+    readonly_fields = ("why", "heads", "course", "content_text", "metrics_text", "certificate_text")
     actions = ("roll_back", "pin", "freeze", "release")
 
     @admin.display(description="why")
@@ -65,6 +80,14 @@ class LearningStateAdmin(ActsAdmin, LedgerAdmin):
         weights = weights_from(state.content)
         lines = zip(weights.heads, weights.shares.tolist(), weights.beta.tolist(), strict=True)
         return table(("head", "share", "beta"), lines)
+
+    @admin.display(description="weights over the versions up to it")
+    def course(self, state: LearningState) -> str:
+        if state.state_type != "head_weights":
+            return NOTHING
+        versions = LearningState.objects.filter(state_type=state.state_type, version__lte=state.version)
+        told = list(versions.order_by("-version").values_list("version", "content")[:COURSE])[::-1]
+        return weights_plot([(version, weights_from(content)) for version, content in told])
 
     @admin.display(description="content")
     def content_text(self, state: LearningState) -> SafeString:

@@ -4,7 +4,9 @@ The page of a scan is with what people see (analytics), for it tells the weights
 """
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import admin
@@ -50,7 +52,11 @@ class OutcomeFilter(admin.SimpleListFilter):
 
 
 class LedgerAdmin(ReadOnlyAdmin):
-    """A long list: never counted in full, newest week first."""
+    """A long list: never counted in full, newest week first. A page begins with what explains its row."""
+
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
+        first = [name for name in self.readonly_fields if name in dir(self)]
+        return [*first, *(name for name in super().get_fields(request, obj) if name not in first)]
 
 
 def page_link(row: Model, text: str) -> SafeString:
@@ -69,6 +75,30 @@ def decision_links(scan_id: UUID | None, *, but: type[Model] | None = None) -> s
         if kind is not but and (row := kind._default_manager.filter(scan_id=scan_id).first())
     ]
     return format_html_join(NEW_LINE, "{}", found) if found else NOTHING
+
+
+def list_link(words: str, model: str, **query: Any) -> SafeString:
+    """A link to a list; `model` is app_label_modelname."""
+    return format_html('<a href="{}?{}">{}</a>', reverse(f"admin:{model}_changelist"), urlencode(query), words)
+
+
+def surroundings(row: Any, start: datetime, end: datetime) -> str:
+    """Links from a decision or scan to its lesson, the version behind it, and what is known of its candles."""
+    span = {"symbol": row.symbol, "start__lt": end.isoformat(), "end__gt": start.isoformat()}
+    minutes = {"symbol": row.symbol, "open_time__gte": start.isoformat(), "open_time__lt": end.isoformat()}
+    links = (
+        list_link("learning event", "learning_learningevent", q=row.scan_id, last="all"),
+        list_link(
+            f"version {row.weight_version} of the head weights",
+            "learning_learningstate",
+            state_type__exact="head_weights",
+            version__exact=row.weight_version,
+        ),
+        list_link("gaps in its candles", "ingestion_candlegap", **span),
+        list_link("candles corrected since", "ingestion_candlerevision", **minutes),
+        list_link("scans of the symbol that day", "signals_decidedscan", symbol=row.symbol, last=f"{start:%Y-%m-%d}"),
+    )
+    return format_html_join(NEW_LINE, "{}", ((link,) for link in links))
 
 
 def table(headings: Iterable[str], lines: Iterable[Iterable[Any]]) -> SafeString:
@@ -117,7 +147,7 @@ class TrackedAdmin(ActsAdmin, LedgerAdmin):
     list_display = ("opened_at", "symbol", "direction", "expected_r", "outcome", "net_r", "exit_at", "weight_version")
     search_fields = ("symbol__exact", "scan_id__exact")
     ordering = ("-opened_at", "symbol")
-    readonly_fields = ("chart", "related")
+    readonly_fields = ("chart", "related", "around")
     actions = ("void",)
 
     @admin.action(description="Declare it void: it ends without a result", permissions=["operate"])
@@ -127,6 +157,10 @@ class TrackedAdmin(ActsAdmin, LedgerAdmin):
     @admin.display(description="price, with entry, stop, target and exit")
     def chart(self, row: Any) -> str:
         return bracket_chart(row)
+
+    @admin.display(description="around it")
+    def around(self, row: Any) -> str:
+        return surroundings(row, row.opened_at, row.exit_at or row.expires_at)
 
     @admin.display(description="the same decision elsewhere")
     def related(self, row: Any) -> str:

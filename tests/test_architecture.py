@@ -127,7 +127,7 @@ ALSO_PUBLIC: dict[str, tuple[set[str], str]] = {
         "a filter of lists: an admin page is an outer door, and no work is done in it",
     ),
     "signals.admin": (
-        {"LedgerAdmin", "NEW_LINE", "NOTHING", "ReasonFilter", "WHERE", "decision_links", "table"},
+        {"LedgerAdmin", "NEW_LINE", "NOTHING", "ReasonFilter", "WHERE", "decision_links", "surroundings", "table"},
         "pages of one look: an admin page is an outer door, and no work is done in it",
     ),
     "learning.refusals": (
