@@ -1,4 +1,4 @@
-"""The admin in Chromium under the same policy as our own pages: nothing it shows is refused, nothing leaves the host."""
+"""The admin in Chromium under the policy of our own pages: nothing it shows is refused, nothing leaves the host."""
 
 import re
 from collections.abc import Callable
