@@ -19,7 +19,7 @@ ORDER = {
         *("MarketFeed", "FeedSeries", "FeedGap", "RequestBudget", "RequestPause"),
     ),
     "alphapulse_site": ("ParkedTask", "JobRun", "Heartbeat", "MarketClock"),
-    "analytics": (),
+    "analytics": ("Channel", "Notification", "UnwellSpell"),
     "auth": ("User", "Group"),
     "authtoken": (),
 }

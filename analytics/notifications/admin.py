@@ -4,16 +4,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django import forms
-from django.contrib import admin, messages
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib import admin
 from django.core.validators import validate_email
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.utils import timezone
 
+from alphapulse_site.acts import Act, ActsAdmin
 from alphapulse_site.admin import ReadOnlyAdmin
-from alphapulse_site.pages import BoundedPaginator, choice_filter, recent_filter
+from alphapulse_site.pages import choice_filter, recent_filter
 from analytics.models import Channel, Notification, UnwellSpell
 from analytics.notifications.delivering import send_again
 from analytics.notifications.kinds import CHOICES, Kind
@@ -67,8 +66,46 @@ class ChannelForm(forms.ModelForm):
             self.add_error("address", "; ".join(getattr(error, "messages", [str(error)])))
 
 
+class NotTakenError(Exception):
+    """A message that did not arrive; the text says why."""
+
+
+def tried(channel: Channel, by: str, reason: str) -> str:
+    result = try_channel(channel=channel)
+    if result is None:
+        raise NotTakenError(f"The channel {channel} is closed or rests and was not tried.")
+    if result.became is not Became.DELIVERED:
+        # No error, which would take back what is written of the failure.
+        return f"The channel {channel} did not take it: {result.reason}"
+    return f"The channel {channel} took it."
+
+
+TEST = Act(
+    question=lambda channel: "Send it a test message now, also in quiet hours?",
+    do=tried,
+    errors=(NotTakenError,),
+    story=lambda channel: [standing(channel)],
+    most=20,
+)
+
+
+def put_back(row: Notification, by: str, reason: str) -> str:
+    if not send_again(notification_id=row.pk, now=timezone.now()):
+        raise NotTakenError(f"{row} still waits, came in a digest, or was counted in a summary.")
+    return f"{row} goes out within a minute."
+
+
+AGAIN = Act(
+    question=lambda row: "Send it again? The receiver knows it by its id.",
+    do=put_back,
+    errors=(NotTakenError,),
+    story=lambda row: [f"{row.get_state_display()} after {row.attempts} attempts. {row.last_error}"],
+    most=50,
+)
+
+
 @admin.register(Channel)
-class ChannelAdmin(admin.ModelAdmin):
+class ChannelAdmin(ActsAdmin):
     """A change counts from now on: what was before is not told under the wishes of after."""
 
     form = ChannelForm
@@ -97,29 +134,15 @@ class ChannelAdmin(admin.ModelAdmin):
     def save_model(self, request: HttpRequest, obj: Channel, form: forms.ModelForm, change: bool) -> None:
         save_channel(channel=obj)
 
-    @admin.action(description="Send a test message", permissions=["change"])
+    @admin.action(description="Send a test message", permissions=["operate"])
     def send_test(self, request: HttpRequest, chosen: QuerySet[Channel]) -> HttpResponse | None:
-        if "confirmed" not in request.POST:
-            return asked(self, request, chosen, "Send a test message to each of these channels now?")
-        for channel in chosen:
-            result = try_channel(channel=channel)
-            if result is None:
-                self.message_user(
-                    request, f"The channel {channel} is closed or rests and was not tried.", messages.WARNING
-                )
-            elif result.became is Became.DELIVERED:
-                self.message_user(request, f"The channel {channel} took it.", messages.SUCCESS)
-            else:
-                self.message_user(request, f"The channel {channel} did not take it: {result.reason}", messages.ERROR)
-        return None
+        return self.ask_first(TEST, request, chosen)
 
 
 @admin.register(Notification)
-class NotificationAdmin(ReadOnlyAdmin):
+class NotificationAdmin(ActsAdmin, ReadOnlyAdmin):
     """The outbox."""
 
-    paginator = BoundedPaginator
-    list_per_page = 50
     list_display = ("created_at", "channel", "kind", "title", "state", "attempts", "delivered_at", "last_error")
     list_filter = (
         recent_filter("created_at", "written"),
@@ -141,20 +164,9 @@ class NotificationAdmin(ReadOnlyAdmin):
     def message(self, row: Notification) -> str:
         return message_of(row.kind, row.payload).text if row.payload else "-"
 
-    def has_again_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("analytics.change_notification")
-
-    @admin.action(description="Send again, under the same id", permissions=["again"])
+    @admin.action(description="Send again, under the same id", permissions=["operate"])
     def again(self, request: HttpRequest, chosen: QuerySet[Notification]) -> HttpResponse | None:
-        if "confirmed" not in request.POST:
-            return asked(self, request, chosen, "Send these messages again? Receivers know them by their ids.")
-        sent = sum(send_again(notification_id=row.pk, now=timezone.now()) for row in chosen)
-        left = chosen.count() - sent
-        self.message_user(request, f"{sent} will go out within a minute.", messages.SUCCESS)
-        if left:
-            left_out = f"{left} were left: they still wait, came in a digest, or were counted in a summary."
-            self.message_user(request, left_out, messages.WARNING)
-        return None
+        return self.ask_first(AGAIN, request, chosen)
 
 
 @admin.register(UnwellSpell)
@@ -162,17 +174,3 @@ class UnwellSpellAdmin(ReadOnlyAdmin):
     list_display = ("name", "is_data", "began_at", "ended_at", "seen")
     list_filter = (recent_filter("began_at", "began"), "is_data")
     ordering = ("-began_at",)
-
-
-def asked(page: admin.ModelAdmin, request: HttpRequest, chosen: QuerySet[Any], question: str) -> HttpResponse:
-    """The page between the wish and the deed."""
-    context = {
-        **page.admin_site.each_context(request),
-        "title": "Are you sure?",
-        "question": question,
-        "opts": page.model._meta,
-        "chosen": chosen[:100],
-        "action": request.POST["action"],
-        "checkbox": ACTION_CHECKBOX_NAME,
-    }
-    return TemplateResponse(request, "admin/analytics/sure.html", context)
