@@ -6,6 +6,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.defaults import page_not_found, server_error
 from rest_framework import exceptions
+from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
@@ -48,10 +49,10 @@ def problem(status: int, detail: str, instance: str, errors: list[dict[str, str]
 def problem_response(error: Exception, context: dict[str, Any]) -> Response | None:
     """Django REST framework's answer to an error, its body replaced; None for a bug, which must stay loud."""
     response = exception_handler(error, context)
-    # Before a form of answer is agreed on there is no renderer.
-    renderer = getattr(context["request"], "accepted_renderer", None)
-    if response is None or (renderer and renderer.format == "html"):
+    if response is None:
         return response
+    # Whatever form was asked for (a page, a table, YAML), an error is a problem.
+    context["request"].accepted_renderer, context["request"].accepted_media_type = JSONRenderer(), PROBLEM_JSON
     errors = list(_listed(response.data)) if isinstance(error, exceptions.ValidationError) else None
     detail = "; ".join(f"{row['field']}: {row['message']}" if row["field"] else row["message"] for row in errors or [])
     response.data = problem(

@@ -7,6 +7,7 @@ from django.conf import settings
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 
 from analytics.api.authentication import TokenAuthentication
+from analytics.api.examples import recorded
 from learning.models import STATE_TYPES
 
 Endpoints = list[tuple[str, str, str, Any]]
@@ -26,8 +27,9 @@ def without_second_spellings(endpoints: Endpoints) -> Endpoints:
 
 
 def told_as_it_is(result: Schema, **_: Any) -> Schema:
-    """Tables are text, numbers in addresses have an end, and some reads need nobody to say who they are."""
+    """Tables are text, numbers in addresses have an end, some reads need nobody to say who they are; and examples."""
     for method, operation in _operations(result):
+        _exemplify(operation)
         for answer in operation["responses"].values():
             if "text/csv" in answer.get("content", {}):
                 answer["content"]["text/csv"] = {"schema": {"type": "string"}}
@@ -37,6 +39,16 @@ def told_as_it_is(result: Schema, **_: Any) -> Schema:
         if method == "get" and settings.ALPHAPULSE_ANONYMOUS_READS and {} not in operation.get("security", [{}]):
             operation["security"].append({})
     return result
+
+
+def _exemplify(operation: Schema) -> None:
+    """What the operation answered once."""
+    if operation["operationId"] not in recorded():
+        return
+    for status, answer in operation["responses"].items():
+        if status.startswith("2") and "application/json" in answer["content"]:
+            value = recorded()[operation["operationId"]]
+            answer["content"]["application/json"]["examples"] = {"recorded": {"value": value}}
 
 
 def _operations(result: Schema) -> Iterator[tuple[str, Schema]]:

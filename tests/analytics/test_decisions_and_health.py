@@ -224,6 +224,14 @@ def test_the_documentation_needs_no_other_host(anonymous: APIClient, path: str) 
     assert b"://" not in answer.content
 
 
+def test_the_icon_that_browsers_ask_for_is_there(anonymous: APIClient) -> None:
+    icon = anonymous.get("/favicon.ico", follow=True)
+
+    assert (icon.status_code, icon["Content-Type"]) == (200, "image/svg+xml")
+    icon.close()
+    assert icon.redirect_chain[0][0] in anonymous.get("/api/docs/").content.decode()
+
+
 QUERIES = {
     "/api/learning/performance": 14,
     "/api/learning/head-weights": 6,

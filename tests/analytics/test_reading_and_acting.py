@@ -49,8 +49,12 @@ def test_anonymous_readers_are_refused_in_production(production: None, path: str
     assert APIClient().get(path).status_code == 401
 
 
-def test_a_refusal_is_a_problem(production: None) -> None:
-    assert is_problem(APIClient().get(READS[0]), 401)
+@pytest.mark.parametrize("path", [READS[0], "/api/schema/", "/api/docs/", "/api/docs/?script=", "/api/versions/"])
+@pytest.mark.parametrize("accept", ["*/*", "text/html", "application/vnd.oai.openapi"])
+def test_a_refusal_is_a_problem(production: None, path: str, accept: str) -> None:
+    answer = APIClient().get(path, headers={"Accept": accept})
+
+    assert is_problem(answer, 401) or (answer.status_code == 406 and is_problem(answer, 406))
 
 
 @pytest.mark.parametrize("path", READS)
@@ -134,7 +138,7 @@ def test_only_operators_act(market: None, reader: User, path: str) -> None:
 
 
 def test_a_member_of_the_group_operators_acts(market: None, reader: User) -> None:
-    reader.groups.add(Group.objects.create(name="operators"))
+    reader.groups.add(Group.objects.get_or_create(name="operators")[0])
     client = APIClient()
     client.force_authenticate(reader)
 

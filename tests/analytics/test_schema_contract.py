@@ -4,11 +4,13 @@ By each kind of reader, on a database that has a row of everything, with whateve
 does not.
 """
 
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import jsonschema_rs
 import pytest
 import schemathesis
 from django.contrib.auth.models import User
@@ -16,6 +18,7 @@ from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
 from django.db import close_old_connections
 from django.utils import timezone
+from drf_spectacular.generators import SchemaGenerator
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -168,3 +171,21 @@ def test_a_nonsensical_token_is_nobody(a_row_of_everything: None) -> None:
     for operation in operations():
         if operation.path != "/healthz":
             tried(operation, {"Authorization": "Bearer alphapulse_x"}, examples=1, expected=401)
+
+
+def test_every_answer_has_an_example_that_keeps_to_the_schema() -> None:
+    found: Any = SchemaGenerator().get_schema(public=True)
+    registry = {"components": found["components"]}
+
+    missing = []
+    for path, methods in found["paths"].items():
+        for operation in methods.values():
+            answer = next(said for status, said in operation["responses"].items() if status.startswith("2"))
+            content = answer["content"].get("application/json")
+            if content is None or "examples" not in content:
+                missing.append(path)
+                continue
+            schema = json.loads(json.dumps(registry | content["schema"]))
+            jsonschema_rs.validator_for(schema).validate(content["examples"]["recorded"]["value"])
+
+    assert missing == []
