@@ -56,6 +56,8 @@ QUERIES: Mapping[str, tuple[str, ...]] = {
     "signals": ("", "symbol=BTCUSDT", "outcome=open", "page_size=500"),
     "shadows": ("", "symbol=BTCUSDT&outcome=target", "rejection=stale_data", "page_size=500"),
     "scans": ("symbol=BTCUSDT",),
+    "rejections": ("", "span=30d&by=symbol"),
+    "why": ("", "symbol=BTCUSDT"),
 }
 
 

@@ -17,8 +17,6 @@ from signals.regime import Regime
 ANY = ("", "any")
 SPANS = ("1d", "7d", "30d")
 PARTS = ("reason", "regime", "symbol")
-# What a list's figures cover where the reader names no beginning.
-USUAL = timedelta(days=30)
 FIRST, LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 
 

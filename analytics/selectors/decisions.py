@@ -6,9 +6,6 @@ from typing import Any, NamedTuple
 
 from django.db.models import QuerySet
 
-from analytics.selectors.kept import kept
-from analytics.selectors.scope import Scope
-from analytics.selectors.trades import closed_trades, overall
 from signals.models import RejectedSignal, Signal, TrackedDecision
 
 OPEN = "open"
@@ -56,10 +53,3 @@ def neighbours(decision: TrackedDecision) -> Neighbours:
     before = rows.filter(opened_at__lte=at).exclude(opened_at=at, pk__gte=decision.pk)
     after = rows.filter(opened_at__gte=at).exclude(opened_at=at, pk__lte=decision.pk)
     return Neighbours(before.order_by("-opened_at", "-pk").first(), after.order_by("opened_at", "pk").first())
-
-
-@kept
-def earned(scope: Scope) -> dict[str, Any]:
-    """What the signals that closed in the scope earned, as the performance endpoint says it, with the sum of R."""
-    net_r = closed_trades(scope).net_r
-    return overall(scope) | {"total_r": float(net_r.sum()) if len(net_r) else None}

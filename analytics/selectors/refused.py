@@ -8,7 +8,8 @@ from django.db.models import QuerySet
 
 from analytics.selectors.advice import gate_advice
 from analytics.selectors.gates import gate_days, held_in
-from analytics.selectors.kept import kept
+from analytics.selectors.kept import keep
+from analytics.selectors.listed import GRACE_SECONDS
 from analytics.selectors.overview import Decided, decided
 from analytics.selectors.rejections import rejection_analysis
 from analytics.selectors.scope import Scope
@@ -19,16 +20,7 @@ from signals.configuration import rules
 from signals.gates import GATES, REASONS
 from signals.models import RejectedSignal
 
-SHOWN = 8
-
-
-def settled_scope(length: timedelta, symbol: str = "", timeframe: str = "") -> Scope | None:
-    """The stretch that ends at the last decided close, so that its figures change with that close only.
-
-    None before there is any market.
-    """
-    until = read_stamp().until
-    return Scope.last(length, until=until, symbol=symbol, timeframe=timeframe) if until else None
+SHOWN, MOST_SYMBOLS = 8, 20
 
 
 class Step(NamedTuple):
@@ -68,12 +60,16 @@ class Refused:
     advice: list[dict[str, Any]]
 
 
-@kept
-def analysed(scope: Scope) -> dict[str, Any]:
-    return rejection_analysis(scope)
+def lately_refused(length: timedelta) -> Refused | None:
+    """Of the stretch that ends at the last decided close, kept until the next; None before there is any market."""
+
+    def compute() -> Refused | None:
+        until = read_stamp().until
+        return refused(Scope.last(length, until=until)) if until else None
+
+    return keep(("refused", length), read_stamp, compute, GRACE_SECONDS)
 
 
-@kept
 def refused(scope: Scope) -> Refused:
     """Everything on the page of rejections."""
     found = decided(scope.since, scope.until)
@@ -81,7 +77,7 @@ def refused(scope: Scope) -> Refused:
         scope=scope,
         decided=found,
         steps=funnel(found),
-        analysis=analysed(scope),
+        analysis=rejection_analysis(scope),
         missed=list(matured(scope).filter(MISSED).order_by("-net_r", "-opened_at")[:SHOWN]),
         good=list(matured(scope).filter(GOOD).order_by("net_r", "-opened_at")[:SHOWN]),
         advice=gate_advice(propose(gate_days(scope, held_in(scope)), rules().gates.regime_limits)),
@@ -100,14 +96,23 @@ class Worth(NamedTuple):
     figures: dict[str, Any]
 
 
-def worth_by(analysis: dict[str, Any], part: str) -> list[Worth]:
-    """The gates' figures by `reason`, `regime` or `symbol`, in the endpoint's order; none of what refused nothing."""
-    found = analysis[f"by_{part}"]
-    if part == "reason":
-        found = {"": found}
-    return [
-        Worth(key, reason, figures)
-        for key, by_reason in found.items()
-        for reason, figures in by_reason.items()
-        if figures["count"]
-    ]
+class Worths(NamedTuple):
+    """Lines of as many keys as are shown, of how many there are."""
+
+    lines: list[Worth]
+    shown: int
+    of: int
+
+
+def worth_by(analysis: dict[str, Any], part: str) -> Worths:
+    """The gates' figures by `reason`, `regime` or `symbol`; of symbols the costliest, in that order."""
+    found = {"": analysis["by_reason"]} if part == "reason" else analysis[f"by_{part}"]
+    keys = sorted(found, key=lambda key: -cost_of(found[key]))[:MOST_SYMBOLS] if part == "symbol" else list(found)
+    lines = [Worth(key, reason, it) for key in keys for reason, it in found[key].items() if it["count"]]
+    return Worths(lines, len(keys), len(found))
+
+
+def cost_of(by_reason: dict[str, dict[str, Any]]) -> float:
+    """What refusing cost in R, less what it avoided."""
+    known = [gate for gate in by_reason.values() if gate["opportunity_cost_r"] is not None]
+    return float(sum(gate["opportunity_cost_r"] - gate["avoided_loss_r"] for gate in known))

@@ -1,6 +1,5 @@
 """Signals and shadows: the lists with what they came to, and one decision from its votes to its outcome."""
 
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 from django.http import Http404
@@ -8,17 +7,13 @@ from django.http import Http404
 from alphapulse_site.clock import market_now
 from analytics.dashboard.bracket_chart import bracket_chart
 from analytics.dashboard.paging import Cut, NoSuchPageError, cut
-from analytics.dashboard.questions import USUAL, ShadowsQuestion, SignalsQuestion
+from analytics.dashboard.questions import ShadowsQuestion, SignalsQuestion
 from analytics.dashboard.views.asking import AskingPage
 from analytics.dashboard.views.base import SECONDS, Page
-from analytics.selectors.decisions import KINDS, Wanted, decisions, earned, neighbours
+from analytics.selectors.decisions import KINDS, decisions, neighbours
+from analytics.selectors.listed import summary
 from analytics.selectors.price_path import path_of
-from analytics.selectors.refused import analysed, settled_scope
 from analytics.selectors.scans import explanation_of
-from analytics.selectors.scope import Scope
-
-# What stands above each list.
-FIGURES: dict[str, Callable[[Scope], dict[str, Any]]] = {"signal": earned, "shadow": analysed}
 
 
 class DecisionsPage(AskingPage):
@@ -37,13 +32,11 @@ class DecisionsPage(AskingPage):
                 found = cut(decisions(self.kind, form.wanted), self.request)
             except NoSuchPageError as error:
                 form.add_error(None, f"This page of the list is not there: {error} Go back to the newest.")
-        scope = scope_of(form.wanted) if form.is_valid() else None
         return super().get_context_data(**kwargs) | {
             "kind": self.kind,
             "form": form,
             "page_of": found,
-            "scope": scope,
-            "figures": FIGURES[self.kind](scope) if scope else None,
+            "summary": summary(self.kind, form.wanted) if form.is_valid() else None,
             # Older pages do not change; the newest one does.
             "refresh": 0 if found.newer or form.errors else SECONDS,
         }
@@ -55,15 +48,6 @@ class SignalsPage(DecisionsPage):
 
 class ShadowsPage(DecisionsPage):
     kind, question = "shadow", ShadowsQuestion
-
-
-def scope_of(wanted: Wanted) -> Scope | None:
-    """The stretch that a list's figures are of: as asked, else a month that ends with the last decided close."""
-    usual = settled_scope(USUAL, wanted.symbol, wanted.timeframe)
-    if usual is None:
-        return None
-    until = wanted.until or usual.until
-    return Scope(wanted.since or until - USUAL, until, usual.symbol, usual.timeframe)
 
 
 class DecisionPage(Page):

@@ -9,7 +9,7 @@ from analytics.dashboard.scales import scale_of
 from analytics.dashboard.views.asking import AskingPage
 from analytics.selectors.absence import Looked, looked
 from analytics.selectors.price_path import path_around, path_of
-from analytics.selectors.refused import Refused, refused, settled_scope, worth_by
+from analytics.selectors.refused import Refused, lately_refused, worth_by
 from analytics.selectors.scans import decision_of, explained
 
 
@@ -20,18 +20,17 @@ class RejectionsPage(AskingPage):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         form = RejectionsQuestion(self.request.GET)
-        scope = settled_scope(form.length) if form.is_valid() else None
+        found = lately_refused(form.length) if form.is_valid() else None
         asked = {"form": form, "why": WhyQuestion(), "spans": SPANS, "parts": PARTS}
         chosen = {"chosen": form.span_text, "part": form.part}
-        context = super().get_context_data(**kwargs) | asked | chosen
-        return context | (worths_in(refused(scope), form.part) if scope else {})
+        return super().get_context_data(**kwargs) | asked | chosen | (worths_in(found, form.part) if found else {})
 
 
 def worths_in(found: Refused, part: str) -> dict[str, Any]:
     """The refused leans of a stretch, and the lines of the chosen table with how far their plots reach."""
-    lines = worth_by(found.analysis, part)
-    values = [line.figures[name] for line in lines for name in ("gate_value_r", "against_published_r")]
-    return {"refused": found, "lines": lines, "scale": scale_of(values)}
+    worths = worth_by(found.analysis, part)
+    values = [line.figures[name] for line in worths.lines for name in ("gate_value_r", "against_published_r")]
+    return {"refused": found, "worths": worths, "scale": scale_of(values)}
 
 
 class WhyPage(AskingPage):

@@ -14,7 +14,8 @@ from rest_framework.test import APIClient
 
 from alphapulse_site.models import MarketClock
 from analytics.selectors.kept import SHELF
-from analytics.selectors.refused import refused, settled_scope
+from analytics.selectors.refused import MOST_SYMBOLS, refused
+from analytics.selectors.scope import Scope
 from analytics.templatetags.shown import MINUS, number, percent, signed
 from ingestion.models import CandleGap, Symbol
 from ingestion.partitions import ensure_partitions
@@ -105,7 +106,7 @@ def test_figures_are_those_of_the_rejection_endpoint(
 
 @pytest.mark.parametrize(("by", "keys"), [("regime", {"trending", "ranging"}), ("symbol", {"BTCUSDT", "ETHUSDT"})])
 def test_gates_are_split_by_regime_and_symbol(client: Client, shadows: dict[str, Any], by: str, keys: set[str]) -> None:
-    lines = client.get("/rejections/", {"by": by}).context["lines"]
+    lines = client.get("/rejections/", {"by": by}).context["worths"].lines
     assert {line.key for line in lines} == keys
     assert sum(line.figures["count"] for line in lines) == 4
 
@@ -358,15 +359,23 @@ def test_pages_cost_the_same_queries_however_much_was_refused(client: Client, se
     assert queries(client, "/why/?symbol=BTCUSDT") <= 30
 
 
-def test_what_is_kept_changes_with_the_next_decided_close(client: Client) -> None:
-    rows.scan_close(rows.NOW - QUARTER)
-    rows.shadow(-1.0, rows.NOW - DAY)
-    before = settled_scope(WEEK)
-    assert before is not None
-    assert refused(before).analysis["avoided_loss_r"] is None
-
+def test_of_many_symbols_the_costliest_are_shown(client: Client) -> None:
     rows.scan_close(rows.NOW)
+    for place in range(MOST_SYMBOLS + 3):
+        rows.shadow(1.0 + place / 10, rows.NOW - 2 * DAY, symbol=f"S{place:02}USDT")
+    worths = client.get("/rejections/", {"by": "symbol"}).context["worths"]
 
-    after = settled_scope(WEEK)
-    assert after is not None
-    assert refused(after).analysis["avoided_loss_r"] == 1.0
+    assert [line.key for line in worths.lines] == [f"S{place:02}USDT" for place in range(MOST_SYMBOLS + 2, 2, -1)]
+    assert f"the {MOST_SYMBOLS} of {MOST_SYMBOLS + 3} symbols" in said(client, "/rejections/", by="symbol")
+
+
+def test_a_stretch_ends_with_the_last_decided_close(client: Client) -> None:
+    rows.scan_close(rows.NOW - QUARTER)
+    rows.scan_close(rows.NOW, decided=False)
+    rows.shadow(-1.0, rows.NOW - DAY)
+
+    found = client.get("/rejections/").context["refused"]
+
+    assert found.scope == Scope(rows.NOW - QUARTER - WEEK, rows.NOW - QUARTER)
+    assert found.analysis["avoided_loss_r"] is None
+    assert refused(Scope(rows.NOW - WEEK, rows.NOW)).analysis["avoided_loss_r"] == 1.0

@@ -14,9 +14,9 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
-from analytics.selectors.decisions import earned, neighbours
+from analytics.selectors.decisions import Wanted, neighbours
 from analytics.selectors.kept import SHELF
-from analytics.selectors.refused import analysed, settled_scope
+from analytics.selectors.listed import summary
 from analytics.templatetags.shown import DASH, MINUS, number, percent, signed
 from ingestion.partitions import ensure_partitions
 from tests.analytics import rows
@@ -115,9 +115,10 @@ def test_the_figures_of_signals_are_those_of_the_performance_endpoint(client: Cl
     page = said(client, "/signals/")
     overall = anonymous.get("/api/learning/performance", {"period": "30d"}).json()["overall"]
 
-    scope = settled_scope(30 * DAY)
-    assert scope is not None
-    assert earned(scope)["total_r"] == pytest.approx(1.6)
+    found = summary("signal", Wanted())
+    assert found is not None
+    assert found.figures["total_r"] == pytest.approx(1.6)
+    assert (found.scope.since, found.scope.until) == (rows.NOW - 30 * DAY, rows.NOW)
     assert f"Win rate {percent(overall['win_rate'])} 95 %: {percent(overall['ci_low'])} to" in page
     assert f"Expectancy {signed(overall['expectancy_r'], 3)} R" in page
     assert "Total +1.6 R" in page
@@ -157,7 +158,7 @@ def test_before_any_market_there_are_no_figures(client: Client) -> None:
 
     ScanClose.objects.all().delete()
     MarketClock.objects.update(closed_until=None)
-    assert client.get("/signals/").context["figures"] is None
+    assert client.get("/signals/").context["summary"] is None
 
 
 @pytest.mark.parametrize("path", LISTS)
@@ -321,11 +322,3 @@ def test_a_list_costs_the_same_queries_however_long(client: Client, kind: str, s
         getattr(rows, kind)(1.0, rows.NOW - step * HOUR)
     assert queries(client, f"/{kind}s/") == few <= 24
     assert queries(client, f"/{kind}s/{made[0].pk}/") <= 24
-
-
-def test_what_is_kept_is_what_would_be_computed(client: Client) -> None:
-    rows.shadow(-1.0, rows.NOW - 3 * DAY)
-    scope = settled_scope(30 * DAY)
-    assert scope is not None
-    assert analysed(scope)["avoided_loss_r"] == 1.0
-    assert "Avoided loss 1.0 R" in said(client, "/shadows/")
