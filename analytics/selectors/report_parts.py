@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
-from django.db.models import Count, Sum
+from django.db.models import Count, F, Sum
 from django.db.models.functions import Greatest, Least
 
 from alphapulse_site.models import JobRun, ParkedTask
@@ -112,18 +112,18 @@ def data_of(scope: Scope) -> Row:
     symbols = list(Symbol.objects.values_list("listed_at", "delisted_at", "complete_until"))
     expected = sum(_minutes(scope, listed, delisted) for listed, delisted, _ in symbols)
     not_settled = sum(
-        _minutes(scope, max(filter(None, (listed, settled)), default=None), None)
-        for listed, delisted, settled in symbols
+        _minutes(scope, max(filter(None, (listed, known)), default=None), None)
+        for listed, delisted, known in symbols
         if delisted is None
     )
-    gaps = _gaps(scope)
+    gaps, settled = _gaps(scope), max(expected - not_settled, 0)
     missing = sum(gap["minutes"] for gap in gaps if gap["reason"] not in ("not_listed", CandleGap.Status.FILLING))
     return {
         "symbols": len(symbols),
         "minutes_expected": expected,
         "minutes_missing": missing,
         "minutes_not_settled": not_settled,
-        **share(max(expected - missing - not_settled, 0), expected).beside("complete"),
+        **share(max(settled - missing, 0), settled).beside("complete"),
         "gaps": gaps,
         **_decision_seconds(scope),
     }
@@ -149,7 +149,8 @@ def _gaps(scope: Scope) -> list[Row]:
 
 def _decision_seconds(scope: Scope) -> Row:
     """Wall seconds from the first try at a close to its decision."""
-    closes = ScanClose.objects.filter(**scope.filters("close_time"), decided_at__isnull=False)
+    # Closes of imported history were never waited for: they are written when they are decided.
+    closes = ScanClose.objects.filter(**scope.filters("close_time"), decided_at__gt=F("first_tried_at"))
     moments = closes.values_list("first_tried_at", "decided_at")
     took = [(decided - tried).total_seconds() for tried, decided in moments if decided]
     median, high = (float(each) for each in np.percentile(took, [50, 95])) if took else (None, None)

@@ -130,13 +130,13 @@ class ReportGap(serializers.Serializer[Any]):
 
 
 class ReportData(Interval):
-    """How whole the candles are; n (minutes) and the interval belong to complete."""
+    """How whole the candles are; n (settled minutes) and the interval belong to complete."""
 
     symbols = serializers.IntegerField()
     minutes_expected = serializers.IntegerField()
     minutes_missing = serializers.IntegerField(help_text="explained: there is no candle")
     minutes_not_settled = serializers.IntegerField(help_text="neither a candle nor explained yet")
-    complete = Figure()
+    complete = Figure(help_text="candles among the minutes that are settled")
     gaps = ReportGap(many=True)
     decision_seconds_median = Figure(help_text="wall seconds from the first try at a close to its decision")
     decision_seconds_p95 = Figure()

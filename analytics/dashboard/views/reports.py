@@ -6,7 +6,7 @@ from django.http import Http404
 
 from alphapulse_site.clock import market_now
 from analytics.dashboard.views.base import Page
-from analytics.reports.periods import KINDS, NoPeriodError, Period, last_ended, period_at, period_named
+from analytics.reports.periods import KINDS, NoPeriodError, Period, period_at, period_named
 from analytics.reports.plots import equity_plot, gates_plot
 from analytics.selectors.report import NotBegunError, first_period, report
 
@@ -49,8 +49,7 @@ class ReportPage(Page):
         return super().get_context_data(**kwargs) | {
             "report": found,
             "before": period.before,
-            "after": period.after if found["is_over"] else None,
-            "last": last_ended(period.kind, found["as_of"]),
+            "after": period.after if found["as_of"] > period.until else None,
             "equity_plot": equity_plot(found["equity"]),
             "gates_plot": gates_plot(found["gates"]["by_reason"]),
         }

@@ -171,6 +171,7 @@ def test_a_day_without_anything_has_nulls_and_no_zeros(db: None) -> None:
     found = report(NINTH)
 
     assert (found["earned"]["win_rate"], found["earned"]["n"]) == (None, 0)
+    assert found["data"]["decision_seconds_median"] is None
     assert (found["data"]["complete"], found["learning"]["log_loss"]) == (None, None)
 
 
