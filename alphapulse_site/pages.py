@@ -40,6 +40,15 @@ class BoundedPaginator(Paginator):
 class LedgerList(ChangeList):
     """A list that says how long its table is without counting it."""
 
+    def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        self.request = request
+        super().__init__(request, *args, **kwargs)
+
+    def get_ordering_field(self, field_name: Any) -> Any:
+        """Only what may be sorted by, also where an address asks for more."""
+        allowed = self.model_admin.get_sortable_by(self.request)
+        return super().get_ordering_field(field_name) if field_name in allowed else None
+
     @property
     def is_cut(self) -> bool:
         """Whether there may be more rows than the pages reach."""
@@ -83,7 +92,7 @@ def indexed_values(model: type[Model], field: str) -> list[str]:
         return [value for (value,) in cursor.fetchall()]
 
 
-def recent_filter(field: str, heading: str) -> type[admin.SimpleListFilter]:
+def recent_filter(field: str, heading: str, *, offers_all: bool = True) -> type[admin.SimpleListFilter]:
     """The newest week, counted back from the newest row since market time may be years ago; other spans on request.
 
     A date instead of a span chooses that day, with links to the days beside it: no list of all days is asked for.
@@ -91,7 +100,9 @@ def recent_filter(field: str, heading: str) -> type[admin.SimpleListFilter]:
 
     class Filter(admin.SimpleListFilter):
         title, parameter_name = heading, "last"
-        spans: ClassVar = {"": ("7 days", 7), "1": ("1 day", 1), "30": ("30 days", 30), "all": ("all", 0)}
+        spans: ClassVar = {"": ("7 days", 7), "1": ("1 day", 1), "30": ("30 days", 30)} | (
+            {"all": ("all", 0)} if offers_all else {}
+        )
 
         def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple[str, str]]:
             return [(value, text) for value, (text, _) in self.spans.items()]

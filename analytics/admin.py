@@ -27,9 +27,12 @@ class DecidedScanAdmin(LedgerAdmin):
     """Scans by their scan_id; those whose close is not decided yet have none and are not listed."""
 
     list_display = ("close_time", "symbol", "timeframe", "lean", "win_probability", "expected_r", "rejection", "regime")
-    list_filter = (recent_filter("close_time", "closed"), ReasonFilter, *WHERE)
-    search_fields = ("symbol__exact", "scan_id__exact")
+    # Not all at once: the reasons of a year of scans are in no index.
+    list_filter = (recent_filter("close_time", "closed", offers_all=False), ReasonFilter, *WHERE)
+    search_fields = ("scan_id__exact", "symbol__exact")
+    search_help_text = "a symbol, or the id of a scan"
     ordering = ("-close_time", "symbol")
+    sortable_by = ("close_time",)
     readonly_fields = ("answer", "votes", "reasons", "gates", "related", "around")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[DecidedScan]:

@@ -63,7 +63,7 @@ class LearningStateAdmin(ActsAdmin, LedgerAdmin):
 
     list_display = ("state_type", "version", "status", "period", "effective_from", "event_count", "created_by", "notes")
     list_filter = ("state_type", "status")
-    search_fields = ("period__exact", "hash__exact", "notes")
+    search_fields = ("notes", "period", "hash")
     ordering = ("-created_at", "-version")
     exclude = ("procedure", "content", "certificate", "metrics_before", "metrics_after")
     readonly_fields = ("why", "heads", "course", "content_text", "metrics_text", "certificate_text")
@@ -139,7 +139,9 @@ class LearningEventAdmin(LedgerAdmin):
     )
     list_filter = (KindFilter, recent_filter("market_at", "recorded (market time)"), *WHERE)
     search_fields = ("sequence__exact", "scan_id__exact", "symbol__exact")
+    search_help_text = "a number of the ledger, the id of a scan, or a symbol"
     ordering = ("-sequence",)
+    sortable_by = ("sequence",)
     exclude = ("evidence", "detail")
     readonly_fields = ("votes", "detail_text", "related")
 

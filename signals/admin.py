@@ -145,8 +145,10 @@ class TrackedAdmin(ActsAdmin, LedgerAdmin):
     """What signals and shadows have in common."""
 
     list_display = ("opened_at", "symbol", "direction", "expected_r", "outcome", "net_r", "exit_at", "weight_version")
-    search_fields = ("symbol__exact", "scan_id__exact")
+    search_fields = ("scan_id__exact", "symbol__exact")
+    search_help_text = "a symbol, or the id of a scan"
     ordering = ("-opened_at", "symbol")
+    sortable_by = ("opened_at",)  # what an index gives in order
     readonly_fields = ("chart", "related", "around")
     actions = ("void",)
 

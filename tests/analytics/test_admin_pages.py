@@ -18,7 +18,7 @@ from alphapulse_site.models import JobRun, ParkedTask
 from analytics.access import OPERATORS, READERS
 from ingestion.models import BackfillRun, CandleGap, CandleRevision, MarketFeed, QuarantinedMessage
 from ingestion.partitions import ensure_partitions
-from learning.models import LearningState
+from learning.models import LearningEvent, LearningState
 from signals.models import Position, RejectedSignal, Signal, VoidedDecision
 from tests.analytics import rows
 
@@ -248,3 +248,37 @@ def test_job_runs_are_found_by_job_without_reading_them_all(superuser: Client) -
 
     assert superuser.get(address(JobRun, "?job=a")).context["cl"].result_count == 1
     assert "?job=b" in superuser.get(address(JobRun)).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("model", "term", "asked"),
+    [
+        (RejectedSignal, "BTCUSDT", '"symbol" ='),
+        (RejectedSignal, "7c9e6679-7425-40de-944b-e07fc1f90ae7", '"scan_id" ='),
+        (LearningEvent, "12", '"sequence" ='),
+        (LearningEvent, "7c9e6679-7425-40de-944b-e07fc1f90ae7", '"scan_id" ='),
+    ],
+)
+def test_a_search_compares_one_column_with_its_own_kind(
+    superuser: Client, model: type[Model], term: str, asked: str
+) -> None:
+    found = queries(superuser, address(model, f"?q={term}&last=all"))
+
+    assert any(asked in sql for sql in found)
+    assert not any("::varchar" in sql or "UPPER(" in sql for sql in found)
+
+
+def test_an_id_is_found_whatever_the_filters_say(superuser: Client) -> None:
+    early = rows.signal(1.0, rows.NOW - 15 * DAY)
+    rows.signal(1.0)
+
+    assert superuser.get(address(Signal, f"?q={early.scan_id}&outcome=stop")).context["cl"].result_count == 1
+
+
+def test_a_long_list_is_sorted_only_by_what_an_index_gives_in_order(superuser: Client) -> None:
+    fill(2)
+
+    asked = queries(superuser, "/admin/signals/decidedscan/?o=-6")
+
+    assert not any('ORDER BY "scan_history"."expected_r"' in sql for sql in asked)
+    assert any('ORDER BY "scan_history"."close_time" DESC' in sql for sql in asked)

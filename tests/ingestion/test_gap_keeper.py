@@ -18,6 +18,7 @@ from alphapulse_site.models import Heartbeat, MarketClock
 from ingestion import gaps as gap_keeper
 from ingestion import tasks
 from ingestion.candles import store_candles, to_datetime
+from ingestion.gap_records import ask_again
 from ingestion.gaps import LOCK, GapCheck, Scope, check_gaps
 from ingestion.importing import list_symbol
 from ingestion.models import BackfillRun, Candle, CandleGap, CandleRevision, CandleSource, QuarantinedMessage, Symbol
@@ -410,6 +411,23 @@ def test_explained_gaps_are_asked_for_again_after_a_week_a_few_at_a_time(market:
     assert asked(exchange) == 0
 
 
+def test_a_gap_that_a_person_wants_is_asked_for_by_the_next_check_and_only_by_that(market: Spot) -> None:
+    exchange = market(history(BTC, without=range(2, 92, 10)), now=100)
+    listed(BTC)
+    check_gaps()
+    wanted = CandleGap.objects.order_by("start")[4]
+    assert [ask_again(gap_id=wanted.pk) for _ in range(2)] == [True, False]
+    exchange.exchange.log.clear()
+
+    check_gaps()
+
+    assert CandleGap.objects.get(start=wanted.start).checks == wanted.checks + 1
+    assert asked(exchange) == 1
+    check_gaps()
+    assert asked(exchange) == 1
+    assert CandleGap.objects.filter(wanted_at__gt=F("last_checked")).count() == 0
+
+
 def test_candles_that_the_exchange_has_mended_are_stored_and_their_gap_is_cut(market: Spot) -> None:
     exchange = market(history(BTC, ETH, without=range(50, 60)), now=90)
     listed(BTC, ETH)
@@ -455,6 +473,7 @@ def test_beside_another_check_nothing_is_done(market: Spot, process_environment:
 CHECK = """
 import threading
 from django.db import connection
+from ingestion.gap_records import ask_again
 from ingestion.gaps import LOCK, check_gaps
 held, over = threading.Event(), threading.Event()
 def hold():
@@ -473,6 +492,7 @@ answer = [done.open, done.error]
 
 
 CHECK = """
+from ingestion.gap_records import ask_again
 from ingestion.gaps import check_gaps
 done = check_gaps()
 answer = [done.filled, done.open, done.error]
