@@ -9,7 +9,8 @@ from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-import analytics.notifications.admin  # noqa: F401  (its pages register themselves)
+import analytics.api.admin
+import analytics.notifications.admin  # noqa: F401  (likewise)
 from alphapulse_site.pages import recent_filter
 from analytics.selectors.scans import why
 from signals.admin import NEW_LINE, NOTHING, WHERE, LedgerAdmin, ReasonFilter, decision_links, surroundings, table

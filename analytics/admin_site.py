@@ -19,9 +19,8 @@ ORDER = {
         *("MarketFeed", "FeedSeries", "FeedGap", "RequestBudget", "RequestPause"),
     ),
     "alphapulse_site": ("ParkedTask", "JobRun", "Heartbeat", "MarketClock"),
-    "analytics": ("Channel", "Notification", "UnwellSpell"),
+    "analytics": ("Channel", "Notification", "UnwellSpell", "ApiToken"),
     "auth": ("User", "Group"),
-    "authtoken": (),
 }
 
 

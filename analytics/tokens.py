@@ -30,18 +30,36 @@ def create_token(*, name: str, scope: str, user: User, expires_at: datetime | No
 
     Raises TokenError for a name that is in use, or where the user may not do what the scope allows.
     """
-    if scope == ApiToken.Scope.OPERATE and not is_operator(user):
-        raise TokenError(f"{user} is no operator; make them staff or a member of the group {OPERATORS}, or use read.")
-    if expires_at is not None and expires_at <= timezone.now():
-        raise TokenError("it would have expired already; choose a later time.")
+    row = ApiToken(user=user, name=name, scope=scope, expires_at=expires_at)
+    return row, issue_token(row=row)
+
+
+def issue_token(*, row: ApiToken) -> str:
+    """Save a token that is none yet, and tell its secret. Raises TokenError as `create_token` does."""
+    if refusal := refusal_of(row):
+        raise TokenError(refusal)
     secret = PREFIX + secrets.token_urlsafe(32)
-    row = ApiToken(user=user, name=name, scope=scope, digest=digest_of(secret), expires_at=expires_at)
+    row.digest = digest_of(secret)
     try:
         with transaction.atomic():
             row.save(force_insert=True)
     except IntegrityError as error:
-        raise TokenError(f"there is a token {name} already; revoke it first, or choose another name.") from error
-    return row, secret
+        # Somebody took the name after it was looked for.
+        raise TokenError(taken(row.name)) from error
+    return secret
+
+
+def refusal_of(row: ApiToken) -> str:
+    """Why this token may not be; empty where it may."""
+    if row.scope == ApiToken.Scope.OPERATE and not is_operator(row.user):
+        return f"{row.user} is no operator; make them staff or a member of the group {OPERATORS}, or use read."
+    if row.expires_at is not None and row.expires_at <= timezone.now():
+        return "it would have expired already; choose a later time."
+    return taken(row.name) if ApiToken.objects.filter(name=row.name, revoked_at=None).exists() else ""
+
+
+def taken(name: str) -> str:
+    return f"there is a token {name} already; revoke it first, or choose another name."
 
 
 def account_for(*, name: str, scope: str) -> User:

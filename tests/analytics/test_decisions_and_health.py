@@ -242,6 +242,18 @@ QUERIES = {
     "/api/learning/scheduler": 8,
     "/api/signals/": 2,
     "/api/shadows/": 2,
+    "/api/scans/history/": 1,
+    "/api/positions/": 1,
+    "/api/gaps/": 1,
+    "/api/symbols/": 2,
+    "/api/versions/": 1,
+    "/api/versions/head_weights/3/": 8,
+    "/api/versions/head_weights/3/diff/": 2,
+    "/api/jobs/": 1,
+    "/api/parked-tasks/": 1,
+    "/api/heads/": 8,
+    "/api/health/": 8,
+    "/api/candles/?symbol=BTCUSDT": 3,
     "/healthz": 8,
 }
 

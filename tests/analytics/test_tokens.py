@@ -1,10 +1,12 @@
 """Tokens: hashed at rest, of a scope, expiring and revocable; a token never may more than its user."""
 
+import re
 from datetime import timedelta
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.core.management import CommandError, call_command
+from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 from rest_framework.test import APIClient
@@ -148,6 +150,65 @@ def test_the_command_makes_an_operator_of_the_account_it_makes(capsys: pytest.Ca
 def test_the_command_says_what_is_wrong(reader: User, more: list[str], said: str) -> None:
     with pytest.raises(CommandError, match=said):
         call_command("token", "create", "reader", "--scope", "operate", *more)
+
+
+@pytest.fixture
+def root(db: None) -> Client:
+    client = Client()
+    client.force_login(User.objects.create_superuser("root"))
+    return client
+
+
+ADMIN = "/admin/analytics/apitoken/"
+
+
+def test_the_admin_tells_the_secret_once(root: Client, operator: User) -> None:
+    asked = {"name": "script", "user": str(operator.pk), "scope": "operate", "expires_at_0": "", "expires_at_1": ""}
+
+    told = root.post(f"{ADMIN}add/", asked, follow=True).content.decode()
+
+    secret = re.search(r"alphapulse_[\w-]{43}", told)
+    assert secret is not None
+    assert bearer(secret[0]).get(READ).status_code == 200
+    row = ApiToken.objects.get()
+    assert (row.user, row.scope) == (operator, "operate")
+    for path in ("", f"{row.pk}/change/"):
+        page = root.get(f"{ADMIN}{path}").content.decode()
+        assert "script" in page
+        assert secret[0] not in page
+        assert row.digest not in page
+
+
+def test_the_admin_refuses_what_the_service_refuses(root: Client, reader: User) -> None:
+    asked = {"name": "script", "user": str(reader.pk), "scope": "operate", "expires_at_0": "", "expires_at_1": ""}
+    assert "is no operator" in root.post(f"{ADMIN}add/", asked).content.decode()
+
+    create_token(name="script", scope="read", user=reader)
+    again = root.post(f"{ADMIN}add/", asked | {"scope": "read"})
+    assert (again.status_code, ApiToken.objects.count()) == (200, 1)
+
+
+def test_only_a_superuser_makes_a_token_of_somebody_else(operator: User, reader: User) -> None:
+    operator.user_permissions.add(*Permission.objects.filter(codename__endswith="_apitoken"))
+    client = Client()
+    client.force_login(operator)
+    asked = {"name": "script", "user": str(reader.pk), "scope": "read", "expires_at_0": "", "expires_at_1": ""}
+
+    refused = client.post(f"{ADMIN}add/", asked)
+    made = client.post(f"{ADMIN}add/", asked | {"user": str(operator.pk)})
+
+    assert (refused.status_code, made.status_code) == (200, 302)
+    assert ApiToken.objects.get().user == operator
+
+
+def test_a_token_is_revoked_in_the_admin_once_that_was_confirmed(root: Client, reader: User) -> None:
+    row, secret = create_token(name="script", scope="read", user=reader)
+    asked = {"action": "revoke", "_selected_action": str(row.pk)}
+
+    assert b"cannot be undone" in root.post(ADMIN, asked).content
+    assert bearer(secret).get(READ).status_code == 200
+    root.post(ADMIN, asked | {"confirmed": "yes"})
+    assert bearer(secret).get(READ).status_code == 401
 
 
 def test_an_account_that_was_there_is_made_no_operator(reader: User) -> None:
