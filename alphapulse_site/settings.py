@@ -246,6 +246,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "learning", "description": "How signals, heads, gates and the learner did; the learner's jobs."},
         {"name": "versions", "description": "What was learned, version by version, and what a person may do to it."},
         {"name": "market", "description": "Candles, gaps and symbols as they are stored."},
+        {"name": "reports", "description": "A day or a week in one answer."},
         {"name": "operations", "description": "What runs, what failed, and whether all is well."},
     ],
     "SERVE_PERMISSIONS": ["analytics.api.permissions.ReaderOrOperator"],

@@ -47,6 +47,8 @@ def questions(client: Any) -> dict[str, str]:
         "candles": "/api/candles/?symbol=BTCUSDT&timeframe=1h&limit=2",
         "version": version,
         "version_diff": f"{version}diff/",
+        "daily_report": "/api/reports/daily/2021-07-02/",
+        "weekly_report": "/api/reports/weekly/2021-W25/",
         "job_runs": "/api/jobs/",
         "job_run": f"/api/jobs/{number['jobs']}/",
         "parked_tasks": "/api/parked-tasks/",

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.urls import reverse
-from drf_spectacular.utils import extend_schema_view
+from drf_spectacular.utils import OpenApiExample, extend_schema_view
 from rest_framework import status
 from rest_framework.exceptions import ValidationError
 
@@ -103,7 +103,7 @@ class SchedulerView(ReportView):
         return reports.scheduler()
 
 
-def triggering(summary: str, operation: str) -> Any:
+def triggering(summary: str, operation: str, period: str) -> Any:
     """The schema of a trigger."""
     return extend_schema_view(
         post=acting(
@@ -114,6 +114,7 @@ def triggering(summary: str, operation: str) -> Any:
             answer=operations.Triggered,
             status=status.HTTP_202_ACCEPTED,
             description="The same period twice is one run. Poll the address in Location until it is done or failed.",
+            examples=[OpenApiExample("a period", {"period": period}, request_only=True)],
         )
     )
 
@@ -138,11 +139,11 @@ class TriggerView(ActView):
             triggers.wake(job=self.job, period=answer.body["period"])
 
 
-@triggering("Run the nightly learning of a day", "trigger_daily")
+@triggering("Run the nightly learning of a day", "trigger_daily", "2021-07-02")
 class TriggerDailyView(TriggerView):
     job = triggers.DAILY
 
 
-@triggering("Run the weekly retraining of an ISO week", "trigger_weekly")
+@triggering("Run the weekly retraining of an ISO week", "trigger_weekly", "2021-W26")
 class TriggerWeeklyView(TriggerView):
     job = triggers.WEEKLY
