@@ -54,8 +54,8 @@ def _record(record: Facts | None) -> str:
         else "too few days for an interval"
     )
     return (
-        f"The {record['n']} signals that closed in the {record['days']} days before earned {r(record['mean_r'])} each"
-        f" ({interval})."
+        f"The {record['n']} signals that closed in the {record['days']} days before, live or replayed, earned"
+        f" {r(record['mean_r'])} each ({interval})."
     )
 
 

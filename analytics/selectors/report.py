@@ -18,6 +18,7 @@ from analytics.selectors.progress import learning_progress
 from analytics.selectors.rejections import rejection_analysis
 from analytics.selectors.reports import HEAD_NAMES, Learned
 from analytics.selectors.scope import Scope
+from analytics.selectors.stamps import read_stamp
 from analytics.selectors.trades import overall
 from signals.selectors import decided_until, first_close
 
@@ -36,9 +37,11 @@ def report(period: Period) -> Report:
     """The report of a period, of one that is not over as far as the market has come. Raises NotBegunError."""
     at = market_now()
     if at is None or at <= period.since:
-        reached = f"it stands at {at:%Y-%m-%d %H:%M}" if at else "no market is followed yet"
-        raise NotBegunError(f"the market has not come to {period.name}: {reached}.")
-    found = dict(_figures(period, min(at, period.until)))
+        where = f"it stands at {at:%Y-%m-%d %H:%M}" if at else "no market is followed yet"
+        raise NotBegunError(f"the market has not come to {period.name}: {where}.")
+    # Between two closes a running period stays as it is, so that its figures can be kept.
+    reached = max(read_stamp().until or at, period.since)
+    found = dict(_figures(period, min(reached, period.until)))
     return found | {"as_of": at, "is_over": at >= period.until, "later": list(_later(period, found, at))}
 
 
@@ -108,8 +111,8 @@ def _later(period: Period, found: Report, at: datetime) -> Iterator[str]:
             f"{open_still} of the signals decided in it are open: their outcomes will count in the period in which they"
             " end, and the list below will show them."
         )
-    if waiting := found["not_followed"]:
-        yield f"{waiting} open decisions wait for candles: outcomes may still fall into this period."
+    if at >= period.until and (waiting := found["not_followed"]):
+        yield f"{waiting} open decisions are not followed to its end yet: outcomes may still fall into this period."
     if at >= period.until and found["data"]["minutes_not_settled"]:
         yield "Some minutes are neither a candle nor an explained gap yet; what they bring may add outcomes."
     if any(night["status"] != JobRun.Status.DONE for night in found["nights"]):

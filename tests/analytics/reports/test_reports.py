@@ -125,7 +125,10 @@ def test_what_may_change_is_said_and_nothing_else_is(a_day: None) -> None:
         (lambda: rows.ScanClose.objects.filter(close_time__gt=NOON).delete(), "Not every close"),
         (lambda: JobRun.objects.update(status="failed"), "A night or week of it is not learned"),
         (lambda: Symbol.objects.update(complete_until=NOON), "Some minutes are neither"),
-        (lambda: Signal.objects.filter(outcome="").update(checked_until=NOON), "1 open decisions wait for candles"),
+        (
+            lambda: Signal.objects.filter(outcome="").update(checked_until=NOON),
+            "1 open decisions are not followed",
+        ),
     ],
 )
 def test_each_reason_to_change_is_named(a_day: None, change: Any, said: str) -> None:
@@ -173,6 +176,14 @@ def test_a_day_without_anything_has_nulls_and_no_zeros(db: None) -> None:
     assert (found["earned"]["win_rate"], found["earned"]["n"]) == (None, 0)
     assert found["data"]["decision_seconds_median"] is None
     assert (found["data"]["complete"], found["learning"]["log_loss"]) == (None, None)
+
+
+def test_a_day_in_which_no_close_is_decided_yet_is_empty(a_day: None) -> None:
+    MarketClock.objects.update(closed_until=rows.NOW + 2 * DAY)
+
+    found = report(period_named("daily", "2021-07-12"))
+
+    assert (found["decisions"]["scans"], found["is_over"]) == (0, False)
 
 
 def test_the_future_has_no_report(db: None) -> None:
