@@ -1,9 +1,11 @@
 """Addresses of the pages."""
 
 from django.contrib.auth.views import LogoutView
-from django.urls import path
+from django.urls import path, register_converter
+from django.urls.converters import StringConverter
 
 from analytics.dashboard.views import (
+    acts,
     by_hand,
     data,
     decisions,
@@ -15,7 +17,16 @@ from analytics.dashboard.views import (
     reports,
     versions,
 )
+from analytics.triggers import TASKS
 
+
+class LearningJob(StringConverter):
+    """A job that can be asked for."""
+
+    regex = "|".join(TASKS)
+
+
+register_converter(LearningJob, "learning_job")
 app_name = "dashboard"
 urlpatterns = [
     path("", overview.OverviewPage.as_view(), name="overview"),
@@ -40,6 +51,8 @@ urlpatterns = [
     path("reports/", reports.ReportsPage.as_view(), name="reports"),
     path("reports/<str:kind>/<str:period>/", reports.ReportPage.as_view(), name="report"),
     path("jobs/", jobs.JobsPage.as_view(), name="jobs"),
+    path("jobs/parked/<int:number>/retry/", acts.RetryPage.as_view(), name="retry"),
+    path("jobs/<learning_job:job>/run/", acts.RunPage.as_view(), name="run"),
     path("login/", entrance.Entrance.as_view(), name="login"),
     path("logout/", LogoutView.as_view(next_page="dashboard:overview"), name="logout"),
 ]

@@ -92,3 +92,35 @@ def test_a_chart_survives_a_renewal(visit: Open) -> None:
     seen.page.wait_for_timeout(500)
 
     assert seen.page.locator("canvas[data-mark=same]").count() == 1
+
+
+def test_a_parked_task_is_sent_again_after_a_question_by_an_operator_only(visit: Open, site: Site) -> None:
+    number = site.value(
+        "INSERT INTO parked_tasks (task_id, name, args, kwargs, error, parked_at, retried_as, retried_by) VALUES"
+        " ('asked', 'signals.track_signals', '[]', '{}', 'ValueError: once', now(), '', '') RETURNING id"
+    )
+    reader, operator = visit().log_in("reader"), visit().log_in()
+    reader.open("/jobs/")
+    expect(reader.page.get_by_role("link", name="send again")).to_have_count(0)
+    answer = reader.page.request.get(f"{site.url}/jobs/parked/{number}/retry/")
+    assert answer.status == 403
+
+    operator.open(f"/jobs/parked/{number}/retry/")
+    assert operator.violations() == []
+    operator.page.get_by_role("button", name="Send it again").click()
+
+    expect(operator.page.get_by_text("The task was sent again.")).to_be_visible()
+    assert site.value("SELECT retried_by FROM parked_tasks WHERE id = %s", number) == "operator"
+
+
+def test_a_night_that_is_asked_for_twice_is_one_run(visit: Open, site: Site) -> None:
+    seen = visit().log_in()
+
+    for _ in range(2):
+        seen.open("/jobs/")
+        job = seen.page.get_by_role("row", name=re.compile("^daily learning .* market"))
+        job.get_by_role("link", name="run now").click()
+        seen.page.get_by_role("button", name="Run it").click()
+        expect(seen.page.get_by_text("The period 2021-07-02 is queued.")).to_be_visible()
+
+    assert site.value("SELECT count(*) FROM job_runs WHERE job = 'daily_learning' AND period = '2021-07-02'") == 1
