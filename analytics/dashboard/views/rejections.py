@@ -2,7 +2,6 @@
 
 from typing import Any, ClassVar
 
-from alphapulse_site.clock import market_now
 from analytics.dashboard.bracket_chart import bracket_chart, path_chart
 from analytics.dashboard.questions import PARTS, SPANS, RejectionsQuestion, WhyQuestion
 from analytics.dashboard.scales import scale_of
@@ -11,6 +10,7 @@ from analytics.selectors.absence import Looked, looked
 from analytics.selectors.price_path import path_around, path_of
 from analytics.selectors.refused import Refused, lately_refused, worth_by
 from analytics.selectors.scans import decision_of, explained
+from analytics.selectors.stamps import read_stamp
 
 
 class RejectionsPage(AskingPage):
@@ -46,7 +46,7 @@ class WhyPage(AskingPage):
         context = super().get_context_data(**kwargs) | {"form": form}
         if not form.is_valid():
             return context
-        at = form.cleaned_data["at"] or market_now()
+        at = form.cleaned_data["at"] or read_stamp().until
         if at is None:
             return context
         return context | told(looked(form.cleaned_data["symbol"], at, form.cleaned_data["timeframe"]))

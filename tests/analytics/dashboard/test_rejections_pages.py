@@ -211,11 +211,14 @@ def test_a_scan_without_a_lean_is_explained(client: Client) -> None:
     assert "technical abstains" in page
 
 
-def test_without_a_time_the_newest_scan_is_explained(client: Client) -> None:
+def test_without_a_time_the_last_decided_close_is_explained(client: Client) -> None:
     rows.scan(rows.NOW - HOUR)
-    newest = rows.scan(rows.NOW)
+    newest = rows.scan(rows.NOW - QUARTER)
+    rows.scan_close(rows.NOW - QUARTER)
+    rows.scan_close(rows.NOW, decided=False)
     answer = client.get("/why/", {"symbol": "BTCUSDT"})
     assert answer.context["looked"].last.scan_id == newest.scan_id
+    assert answer.context["looked"].obstacles == ()
 
 
 def gap(start: datetime, end: datetime, status: str = "explained", reason: str = "halted") -> CandleGap:

@@ -224,8 +224,9 @@ def test_the_votes_add_up_to_the_pool_as_the_api_says(client: Client, anonymous:
         vote["contribution"] for vote in body["votes"]
     ]
     for vote in body["votes"]:
-        assert f"{signed(vote['evidence'], 4)} {number(vote['weight'], 4)} {signed(vote['contribution'], 4)}" in page
+        assert f"{signed(vote['contribution'], 4)} {signed(vote['evidence'], 4)} {number(vote['weight'], 4)}" in page
     assert f"the pool's log-odds {signed(body['pool']['log_odds'], 4)}" in page
+    assert 'href="/learning/versions/head_weights/1/">version 1<' in answer.content.decode()
     assert f"({signed(body['pool']['intercept'], 4)}) {signed(body['pool']['win_log_odds'], 4)}" in page
     assert body["answer"] in page
 
