@@ -2,8 +2,10 @@
 
 import csv
 import json
+from base64 import b64encode
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 from uuid import uuid4
 
 import pytest
@@ -122,6 +124,15 @@ def test_nonsense_is_refused_with_what_to_send(
 
     assert (answer.status_code, answer["Content-Type"]) == (400, "application/problem+json")
     assert said in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("path", "position"), [("signals", "2021-07-10T00:00:00"), ("symbols", "A\x00"), ("jobs", "+010000-01-01")]
+)
+def test_a_forged_cursor_is_not_found(anonymous: APIClient, path: str, position: str) -> None:
+    cursor = b64encode(urlencode({"p": position}).encode()).decode()
+
+    assert anonymous.get(f"/api/{path}/", {"cursor": cursor}).status_code == 404
 
 
 def test_candles_are_the_last_closed_ones_of_any_timeframe(anonymous: APIClient) -> None:
