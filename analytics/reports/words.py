@@ -15,14 +15,14 @@ def lines(report: Report) -> list[str]:
     told = [
         f"Decided: {decided['scans']:,} scans at {decided['closes']} closes, {decided['leans']:,} leans,"
         f" {decided['signals']} signals.",
-        f"Closed: {earned['closed_signals']} signals, won {rate(earned, 'win_rate')}, mean"
-        f" {r(earned, 'expectancy_r', 'expectancy_r_')} each.",
+        f"Closed: {earned['closed_signals']} signals, won {rate(earned, 'win_rate')}; a signal earned"
+        f" {r(earned, 'expectancy_r', 'expectancy_r_')}.",
         f"Paper equity: {number(equity['end'], 0)} {report['quote_asset']} ({percent(equity['change'], 2)}).",
         f"Probabilities: log-loss {figure(report['learning'], 'log_loss', '')}; against equal weights"
         f" {figure(report['learning'], 'regret_vs_equal_per_lean', 'regret_vs_equal_per_lean_')} a lean, below zero is"
         " better.",
         *(f"{night['job'].replace('_', ' ')} {night['period']}: {night['status']}." for night in report["nights"]),
-        f"Candles: {rate(report['data'], 'complete')} of the minutes are there.",
+        f"Candles there: {rate(report['data'], 'complete')} settled minutes.",
         *(f"Failed: {each}" for each in report["jobs"]["failed"]),
         *report["later"],
     ]

@@ -14,6 +14,8 @@ def path_of(kind: str, facts: Mapping[str, Any]) -> str:
         return reverse("dashboard:report", args=[facts["report"], facts["period"]])
     if kind in (Kind.SIGNAL, Kind.OUTCOME):
         return reverse("dashboard:signal", args=[facts["id"]])
+    if kind in (Kind.VERSION_PROMOTED, Kind.VERSION_ROLLED_BACK):
+        return reverse("dashboard:version", args=[facts["state_type"], facts["version"]])
     if kind in (Kind.DATA_STALE, Kind.JOB_LATE):
         return reverse("dashboard:jobs")
     return reverse("dashboard:overview")

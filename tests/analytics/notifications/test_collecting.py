@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from analytics.models import Channel, Notification, UnwellSpell
 from analytics.notifications import services
 from analytics.notifications.collecting import collect
+from analytics.notifications.delivering import link_of
 from analytics.notifications.watching import note_unwell
 from ingestion.partitions import ensure_partitions
 from learning.models import LearningState
@@ -47,6 +48,7 @@ def test_a_signal_is_told_once_with_its_bracket_and_its_reasons(channel: MakeCha
     assert (row.key, row.state, row.happened_at) == (f"signal:{signal.scan_id}", "pending", JUST_NOW)
     assert (row.payload["stop"], row.payload["target"]) == (99.0, 102.0)
     assert [head["direction"] for head in row.payload["reasons"]] == ["long"] * 3
+    assert link_of(row) == f"https://pulse.example.org/signals/{signal.pk}/"
 
 
 def test_history_that_was_learned_from_is_no_news(channel: MakeChannel) -> None:
@@ -124,6 +126,7 @@ def test_versions_are_told_as_promoted_or_rolled_back(channel: MakeChannel) -> N
     promoted = Notification.objects.get(kind="version_promoted")
     assert any("The gate opened." in line for line in promoted.payload["story"])
     assert LearningState.objects.count() == 4
+    assert link_of(promoted) == "https://pulse.example.org/learning/versions/head_weights/3/"
 
 
 def test_a_check_that_fails_is_told_once_and_once_when_it_is_over(channel: MakeChannel) -> None:

@@ -1,6 +1,5 @@
 """Sending: at least once and under one id, whatever the receiver does and whenever we are killed."""
 
-import base64
 import json
 import logging
 import signal
@@ -26,8 +25,9 @@ from analytics.notifications.watching import note_unwell
 from tests.analytics import rows
 from tests.analytics.notifications.conftest import MakeChannel
 from tests.analytics.notifications.receiver import Answer, Receiver
-from tests.analytics.notifications.secret_values import KEY, TOKEN
+from tests.analytics.notifications.secret_values import KEY, SECRET, TOKEN
 from tests.analytics.notifications.test_signing import openssl
+from tests.at_once import run_at_once
 
 ROOT = Path(__file__).resolve().parents[3]
 pytestmark = pytest.mark.django_db
@@ -340,7 +340,7 @@ def test_killed_between_sending_and_marking_it_is_sent_again_under_the_same_id(
 ) -> None:
     made = channel()
     row = waiting(made)
-    secret = {"ALPHAPULSE_CHANNEL_WEBHOOK_SECRET": f"whsec_{base64.b64encode(KEY).decode()}"}
+    secret = {"ALPHAPULSE_CHANNEL_WEBHOOK_SECRET": SECRET}
     environment = process_environment | secret | {"DJANGO_SETTINGS_MODULE": "alphapulse_site.settings"}
 
     child = subprocess.run(
@@ -354,3 +354,31 @@ def test_killed_between_sending_and_marking_it_is_sent_again_under_the_same_id(
     due_again(made)
     assert deliver().delivered == 1
     assert [got.headers["webhook-id"] for got in receiver.got] == [row.message_id] * 2
+
+
+COLLECTED = """
+from django.utils import timezone
+from analytics.notifications.collecting import collect
+answer = collect(now=timezone.now())
+"""
+DELIVERED = "from analytics.notifications.delivering import deliver; answer = deliver().delivered"
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_many_workers_at_once_write_one_row_an_event_and_send_each_once(
+    channel: MakeChannel, receiver: Receiver, process_environment: dict[str, str]
+) -> None:
+    rows.market_clock()
+    made = [channel(f"hook-{number}", kinds=["signal"]) for number in range(3)]
+    signals = [rows.signal(None, rows.NOW - timedelta(minutes=15 + number)) for number in range(5)]
+    environment = process_environment | {"ALPHAPULSE_CHANNEL_WEBHOOK_SECRET": SECRET}
+
+    run_at_once(COLLECTED, environment)
+    collect(now=timezone.now())  # what none of them could take, since each found the channel with another one
+    delivered = run_at_once(DELIVERED, environment)
+
+    expected = {(each.pk, f"signal:{signal.scan_id}") for each in made for signal in signals}
+    assert set(Notification.objects.values_list("channel", "key")) == expected
+    assert Notification.objects.filter(state="delivered", attempts=1).count() == sum(delivered) == len(expected)
+    assert len({got.headers["webhook-id"] for got in receiver.got}) == len(receiver.got) == len(expected)
