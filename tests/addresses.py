@@ -58,6 +58,7 @@ QUERIES: Mapping[str, tuple[str, ...]] = {
     "scans": ("symbol=BTCUSDT",),
     "rejections": ("", "span=30d&by=symbol"),
     "why": ("", "symbol=BTCUSDT"),
+    "candles": ("symbol=BTCUSDT", "symbol=BTCUSDT&timeframe=15m"),
 }
 
 

@@ -3,9 +3,10 @@
 from csp.decorators import csp_update
 from django.urls import path, register_converter
 from django.urls.converters import IntConverter, StringConverter
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from drf_spectacular.views import SpectacularSwaggerSplitView
 
 from analytics.api.views import decisions, learning, market, operations, reports, versions
+from analytics.api.views.schema import SchemaView
 from learning.models import STATE_TYPES
 
 
@@ -74,7 +75,7 @@ urlpatterns = [
     path("api/health/", operations.HealthReportView.as_view(), name="health"),
     path("api/reports/daily/<str:period>/", reports.DailyReportView.as_view(), name="daily-report"),
     path("api/reports/weekly/<str:period>/", reports.WeeklyReportView.as_view(), name="weekly-report"),
-    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/schema/", SchemaView.as_view(), name="schema"),
     # The split view keeps its script in a file of its own: no inline script. Swagger's pages style themselves inline.
     path("api/docs/", styled_inline(SpectacularSwaggerSplitView.as_view(url_name="schema")), name="docs"),
     path("healthz", operations.HealthView.as_view(), name="healthz"),

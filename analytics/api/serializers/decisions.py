@@ -1,9 +1,13 @@
 """Signals, shadows and scans as people read them."""
 
+from collections.abc import Callable
+from datetime import datetime
 from functools import cached_property
+from operator import attrgetter, methodcaller
 from typing import Any
 
 from rest_framework import serializers
+from rest_framework.settings import api_settings
 
 from analytics.api.serializers.learning import Figure
 from signals.first_touch import Outcome
@@ -32,24 +36,27 @@ class Words(serializers.ModelSerializer[Any]):
     mirror_outcome = serializers.CharField(read_only=True, help_text="the same of the other side's bracket")
 
     def to_representation(self, row: Any) -> dict[str, Any]:
-        """What REST framework says, five times as fast: numbers and texts as they are, the rest by its field."""
-        said = {name: getattr(row, name) for name in self._plain}
-        for name, field in self._fields_beside:
-            value = field.get_attribute(row)
-            said[name] = None if value is None else field.to_representation(value)
-        return {name: said[name] for name in self._names}
+        """What REST framework says, faster: it looks for a signature behind each word of each row."""
+        return {name: say(row) for name, say in self._said}
 
     @cached_property
-    def _names(self) -> list[str]:
-        return list(self.fields)
+    def _said(self) -> list[tuple[str, Callable[[Any], Any]]]:
+        return [(name, _sayer(name, field)) for name, field in self.fields.items()]
 
-    @cached_property
-    def _plain(self) -> list[str]:
-        return [name for name, field in self.fields.items() if type(field) in PLAIN and field.source == name]
 
-    @cached_property
-    def _fields_beside(self) -> list[tuple[str, Any]]:
-        return [(name, field) for name, field in self.fields.items() if name not in self._plain]
+def _sayer(name: str, field: Any) -> Callable[[Any], Any]:
+    """How a row says one of its fields."""
+    if type(field) in PLAIN and field.source == name:
+        return attrgetter(name)
+    if field.source == f"get_{name}_display":
+        return methodcaller(field.source)
+    if isinstance(field, serializers.DateTimeField):
+        return lambda row: _in_utc(getattr(row, name))
+    return lambda row: field.to_representation(field.get_attribute(row))
+
+
+def _in_utc(moment: datetime | None) -> str | None:
+    return moment and moment.strftime(api_settings.DATETIME_FORMAT)
 
 
 class PublishedSignal(Words):
