@@ -38,6 +38,7 @@ ARGUMENTS: Values = {
 }
 ARGUMENTS_OF: Mapping[str, Values] = {
     "signal": {"pk": lambda: _newest(Signal, "opened_at"), "number": lambda: _newest(Signal, "opened_at")},
+    "run": {"job": lambda: "daily_learning"},
     "report": {"kind": lambda: "weekly", "period": lambda: f"{_newest(Signal, 'opened_at', 'opened_at'):%G-W%V}"},
     "daily-report": {"period": lambda: f"{_newest(Signal, 'opened_at', 'opened_at'):%Y-%m-%d}"},
     "weekly-report": {"period": lambda: f"{_newest(Signal, 'opened_at', 'opened_at'):%G-W%V}"},

@@ -56,7 +56,7 @@ def _sayer(name: str, field: Any) -> Callable[[Any], Any]:
 
 
 def _in_utc(moment: datetime | None) -> str | None:
-    return moment and moment.strftime(api_settings.DATETIME_FORMAT)
+    return None if moment is None else moment.strftime(api_settings.DATETIME_FORMAT)
 
 
 class PublishedSignal(Words):
