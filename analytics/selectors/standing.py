@@ -4,13 +4,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from analytics.selectors.nights import Night
-from analytics.selectors.version_diff import replaced_by
 from learning.betting import Bets
 from learning.by_hand import held_by
 from learning.config import Config
 from learning.models import LearningState
 from learning.procedure import Procedure
-from learning.selectors import procedure_now
+from learning.selectors import newest_in_force, procedure_now
 
 NO_EFFECT = {"value": None, "ci_low": None, "ci_high": None, "scans": 0, "words": ""}
 
@@ -33,7 +32,8 @@ class Proof:
 class Standing:
     """`effect`: what the learner's weights saved on outcomes they had not seen, as of the last night.
 
-    `held_by`: who holds the weights; empty where the nights may move them. `before`: what was in force before.
+    `held_by`: who holds the weights; empty where the nights may move them. `before`: where an undo leads,
+    the last version in force that said something else.
     """
 
     phase: str
@@ -64,8 +64,14 @@ def standing(night: Night) -> Standing:
         proofs=_proofs(procedure, Config()),
         effect=NO_EFFECT | newest.metrics_after.get("effect", {}),
         held_by=held_by(),
-        before=replaced_by(night.ruling),
+        before=said_before(night.ruling),
     )
+
+
+def said_before(ruling: LearningState) -> LearningState | None:
+    """The last version in force whose content is another one: a freeze or a release changes none."""
+    earlier = LearningState.objects.filter(state_type=ruling.state_type, version__lt=ruling.version)
+    return newest_in_force(ruling.state_type, earlier.exclude(content=ruling.content))
 
 
 def _proofs(procedure: Procedure, config: Config) -> tuple[Proof, ...]:

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db.models import Count, Sum
 
 from analytics.selectors.certificates import Against, rows_of
+from analytics.selectors.kept import kept
 from analytics.selectors.version_diff import replaced_by, version_diff, version_row
 from learning.models import STATE_TYPES, LearningState
 from learning.selectors import newest_in_force
@@ -62,6 +63,7 @@ class VersionPage:
         return self.ruling is not None and self.ruling.pk == self.row.pk
 
 
+@kept
 def version_page(state_type: str, version: int, against: int | None) -> VersionPage | None:
     """Compared with the version in force unless another is asked for, itself with what it replaced; None if unknown."""
     row = version_row(state_type, version)

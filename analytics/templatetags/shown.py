@@ -18,7 +18,8 @@ def is_known(value: Any) -> bool:
 
 
 def written(value: float, digits: int, *, sign: bool = False) -> str:
-    return f"{value:{'+' if sign else ''},.{digits}f}".replace("-", MINUS)
+    # z: what rounds to nothing has no minus.
+    return f"{value:{'+' if sign else '-'}z,.{digits}f}".replace("-", MINUS)
 
 
 @register.filter

@@ -17,7 +17,7 @@ from analytics.dashboard.plots import axis_around_zero, bars, calibration_plot, 
 from analytics.selectors.kept import SHELF
 from analytics.selectors.learned import learning_page
 from analytics.selectors.reports import performance
-from analytics.templatetags.shown import number, percent, signed
+from analytics.templatetags.shown import MINUS, number, percent, signed
 from learning.models import LearningEvent, LearningState
 from learning.story import story
 from learning.versions import create_version
@@ -162,6 +162,19 @@ def test_what_became_of_versions_is_listed_newest_first_and_an_alarm_has_its_wor
     words = said(client, "/learning/")
 
     assert words.index("drift: it cost more") < words.index("head weights version 1 by ada")
+
+
+def test_what_people_did_is_marked_where_the_steps_have_a_point(client: Client, lived: list[LearningState]) -> None:
+    at, told = rows.NOW - 2 * DAY, {"state_type": "head_weights", "version": 1, "by": "ada"}
+    LearningEvent.objects.create(sequence=99, kind="rollback", detail=told, market_at=at, hash="0" * 64)
+
+    marks = chart(client.get("/learning/").content.decode(), "in-force-data")["markers"]
+
+    assert [(mark["time"], mark["text"]) for mark in marks] == [(int((rows.NOW - DAY).timestamp()), "rollback")]
+
+
+def test_what_rounds_to_nothing_has_no_sign_of_less() -> None:
+    assert (number(-0.001, 2), signed(-1e-9, 5), number(-0.006, 2)) == ("0.00", "+0.00000", f"{MINUS}0.01")
 
 
 def test_before_anything_was_learned_the_page_says_so(client: Client) -> None:

@@ -172,6 +172,14 @@ def test_the_weights_in_force_are_frozen(acting: Client) -> None:
     assert content_of(4) == content_of(2)
 
 
+def test_undo_leads_back_to_what_said_something_else(acting: Client) -> None:
+    assert "Undo: back to version 1" in said(acting, "/learning/")
+    done(acting, FREEZE)
+    assert "Undo: back to version 1" in said(acting, "/learning/")
+    done(acting, ROLLBACK, expected=4)
+    assert "Undo: back to version 4" in said(acting, "/learning/")
+
+
 @pytest.mark.parametrize("path", [ROLLBACK, PROMOTE, PIN, FREEZE])
 def test_a_form_sent_twice_acts_once(acting: Client, path: str) -> None:
     done(acting, path)
@@ -238,7 +246,7 @@ def test_readers_may_not_act(versions: None, reader: User, path: str) -> None:
 @pytest.mark.parametrize("open_reads", [True, False])
 def test_nobody_acts_without_an_account(
     client: Client, versions: None, settings: Settings, path: str, open_reads: bool
-):
+) -> None:
     settings.ALPHAPULSE_ANONYMOUS_READS = open_reads
 
     answers = client.get(path), client.post(path, {"expected": 2})
@@ -248,7 +256,7 @@ def test_nobody_acts_without_an_account(
 
 
 def test_a_member_of_the_operators_acts(versions: None, reader: User) -> None:
-    reader.groups.add(Group.objects.create(name="operators"))
+    reader.groups.add(Group.objects.get_or_create(name="operators")[0])
     client = Client()
     client.force_login(reader)
 
