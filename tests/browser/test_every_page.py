@@ -11,14 +11,7 @@ from tests.browser.conftest import LOOKS, Visit
 from tests.browser.site import Site
 
 # Pages whose address needs something of the database: name -> query that gives the address.
-NEWEST = (
-    "SELECT '/learning/versions/head_weights/' || max(version) || '/{0}' FROM learning_state"
-    " WHERE state_type = 'head_weights'"
-)
 FROM_ROWS: dict[str, str] = {
-    "version": NEWEST.format(""),
-    "rollback": NEWEST.format("rollback/"),
-    "pin": NEWEST.format("pin/"),
     "signal": "SELECT '/signals/' || max(id) || '/' FROM signals",
     "report": "SELECT '/reports/daily/' || (max(close_time) - interval '1 day')::date || '/' FROM scan_closes",
     "version": "SELECT '/learning/versions/head_weights/' || max(version) || '/' FROM learning_state",
