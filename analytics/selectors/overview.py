@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, F, Sum
+from django.db.models import Case, Count, F, Sum, When
 from django.db.models.functions import Extract
 
 from analytics.selectors.kept import kept
@@ -107,3 +107,14 @@ def learning_curve() -> list[dict[str, Any]]:
     drafts = LearningState.objects.filter(state_type="head_weights", metrics_after__has_key="effect")
     found = drafts.order_by("period", "-version").distinct("period").values_list("period", F("metrics_after__effect"))
     return [{"period": period, **effect} for period, effect in found if effect and effect.get("value") is not None]
+
+
+def newest_decisions(at: datetime) -> list[ScanHistory]:
+    """The leans of the last decided close: signals first, then by what they promised."""
+    timeframe = settings.ALPHAPULSE_SCAN_TIMEFRAME
+    closes = ScanClose.objects.filter(timeframe=timeframe, close_time__lte=at, decided_at__isnull=False)
+    last = closes.order_by("-close_time").values_list("close_time", flat=True).first()
+    leans = ScanHistory.objects.filter(timeframe=timeframe, close_time=last).exclude(lean=0)
+    shown = leans.only("symbol", "close_time", "lean", "win_probability", "expected_r", "rejection")
+    signals_first = Case(When(rejection="", then=0), default=1)
+    return list(shown.order_by(signals_first, F("expected_r").desc(nulls_last=True), "symbol")[:SHOWN])

@@ -76,8 +76,8 @@ def words(name: str | None) -> str:
 
 @register.filter
 def moment(at: datetime | None, form: str = "%Y-%m-%d %H:%M") -> SafeString | str:
-    """A time element, in UTC."""
-    if at is None:
+    """A time element, in UTC. What a template could not find is empty, and a dash like what is unknown."""
+    if not at:
         return DASH
     return format_html('<time datetime="{}">{}</time>', at.isoformat(), at.strftime(form))
 
@@ -102,7 +102,7 @@ def lasting(span: timedelta | None) -> str:
 @register.filter
 def ago(at: datetime | None) -> str:
     """How long ago on the wall clock."""
-    return DASH if at is None else f"{lasting(timezone.now() - at)} ago"
+    return DASH if not at else f"{lasting(timezone.now() - at)} ago"
 
 
 @register.inclusion_tag("dashboard/parts/estimate.html")

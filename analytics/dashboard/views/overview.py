@@ -10,6 +10,7 @@ from analytics.dashboard.views.base import Page
 from analytics.frame import Frame
 from analytics.selectors import overview
 from analytics.selectors.nights import last_night
+from analytics.selectors.standing import standing
 
 
 class OverviewPage(Page):
@@ -25,6 +26,7 @@ class OverviewPage(Page):
 def seen_at(at: datetime) -> dict[str, Any]:
     """Everything on the page, as of a market time."""
     equity, nights = overview.equity(at), overview.learning_curve()
+    night = last_night()
     midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
     saved = [(day_of(night["period"]), night) for night in nights]
     return {
@@ -42,6 +44,8 @@ def seen_at(at: datetime) -> dict[str, Any]:
                 curve("95 % below", "muted", [(day, night["ci_low"]) for day, night in saved], dashed=True),
             ],
         },
-        "night": last_night(),
+        "decisions": overview.newest_decisions(at),
+        "night": night,
+        "standing": standing(night) if night else None,
         "quote_asset": settings.ALPHAPULSE_QUOTE_ASSET,
     }
