@@ -114,6 +114,8 @@ def newest_decisions(at: datetime) -> list[ScanHistory]:
     timeframe = settings.ALPHAPULSE_SCAN_TIMEFRAME
     closes = ScanClose.objects.filter(timeframe=timeframe, close_time__lte=at, decided_at__isnull=False)
     last = closes.order_by("-close_time").values_list("close_time", flat=True).first()
+    if last is None:
+        return []
     leans = ScanHistory.objects.filter(timeframe=timeframe, close_time=last).exclude(lean=0)
     shown = leans.only("symbol", "close_time", "lean", "win_probability", "expected_r", "rejection")
     signals_first = Case(When(rejection="", then=0), default=1)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -55,7 +56,7 @@ def gap(start: datetime, minutes: int, status: str = "explained", symbol: str = 
 
 
 def kept_symbol(name: str = "BTCUSDT", **columns: datetime | None) -> Symbol:
-    known = {"listed_at": NOW - 90 * DAY, "complete_until": NOW} | columns
+    known: dict[str, Any] = {"listed_at": NOW - 90 * DAY, "complete_until": NOW} | columns
     return Symbol.objects.create(name=name, base_asset=name[:-4], quote_asset="USDT", **known)
 
 
