@@ -1,4 +1,4 @@
-"""Twenty clients without think time on every page and endpoint, served as the Procfile does, from a long history.
+"""Twenty clients on every page and endpoint, served as the Procfile does, from a long history.
 
     python -m tests.benchmarks.page_load --data var/big
 
@@ -110,6 +110,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--close-every", type=float, default=15.0, help="seconds between closes; 0 for none (default 15)"
     )
+    parser.add_argument("--think", type=float, default=0.0, help="seconds a client waits after an answer (default 0)")
     parser.add_argument("--only", default="", help="only addresses whose name holds this")
     return parser.parse_args()
 
@@ -207,13 +208,18 @@ async def ask(http: aiohttp.ClientSession, address: Seen, cookie: str) -> tuple[
     return 200 if answer.status == 302 else answer.status, time.perf_counter() - began, len(body)
 
 
-async def client(http: aiohttp.ClientSession, seen: list[Seen], cookie: str, until: float, number: int) -> None:
+async def client(
+    http: aiohttp.ClientSession, seen: list[Seen], cookie: str, until: float, think: float, number: int
+) -> None:
+    """One reader: asks for everything in an order of its own, and waits `think` seconds after each answer."""
     draw = random.Random(number)
+    await asyncio.sleep(think * draw.random())
     while True:
         for address in draw.sample(seen, len(seen)):
             if time.monotonic() > until:
                 return
             address.note(*await ask(http, address, cookie))
+            await asyncio.sleep(think)
 
 
 async def load(web: Served, seen: list[Seen], cookie: str, asked: argparse.Namespace) -> Rate:
@@ -224,7 +230,9 @@ async def load(web: Served, seen: list[Seen], cookie: str, asked: argparse.Names
             _, address.cold, address.size = await ask(http, address, cookie)
         began, cpu = time.monotonic(), web.cpu_seconds()
         closing_task = asyncio.create_task(decide_closes(asked.close_every))
-        clients = (client(http, seen, cookie, began + asked.seconds, number) for number in range(asked.clients))
+        clients = (
+            client(http, seen, cookie, began + asked.seconds, asked.think, number) for number in range(asked.clients)
+        )
         await asyncio.gather(*clients)
         closing_task.cancel()
         count = sum(len(address.seconds) for address in seen)
