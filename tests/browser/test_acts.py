@@ -124,3 +124,56 @@ def test_a_night_that_is_asked_for_twice_is_one_run(visit: Open, site: Site) -> 
         expect(seen.page.get_by_text("The period 2021-07-02 is queued.")).to_be_visible()
 
     assert site.value("SELECT count(*) FROM job_runs WHERE job = 'daily_learning' AND period = '2021-07-02'") == 1
+
+
+def test_an_operator_undoes_a_version_after_reading_what_will_follow(visit: Open, site: Site) -> None:
+    seen = visit().log_in()
+    newest = "SELECT max(version) FROM learning_state WHERE state_type = 'head_weights'"
+    before = site.value(newest)
+
+    seen.open("/learning/")
+    seen.page.get_by_role("link", name=re.compile("^Undo: back to version")).click()
+    expect(seen.page.get_by_role("heading", name="What will follow")).to_be_visible()
+    assert seen.violations() == []
+    assert site.value(newest) == before
+    seen.page.get_by_role("button", name=re.compile("^Yes")).click()
+
+    expect(seen.page.get_by_role("status")).to_contain_text(f"Done: version {before + 1} of the head weights")
+    assert site.value("SELECT detail ->> 'by' FROM learning_events WHERE kind = 'rollback'") == "operator"
+    assert seen.complaints == []
+
+
+def test_a_reader_sees_no_way_to_undo_and_is_refused_one(visit: Open, site: Site) -> None:
+    seen = visit().log_in("reader")
+
+    seen.open("/learning/")
+
+    expect(seen.page.get_by_role("link", name=re.compile("^Undo"))).to_have_count(0)
+    assert seen.page.request.get(f"{site.url}/learning/freeze/").status == 403
+
+
+def test_signals_are_narrowed_and_one_is_opened_by_keys(visit: Open) -> None:
+    seen = visit()
+    seen.open("/signals/")
+    seen.page.get_by_label("side").select_option("short")
+    seen.page.get_by_role("button", name="Show").click()
+    expect(seen.page).to_have_url(re.compile("direction=short"))
+    expect(seen.page.locator("#live tbody").get_by_text("long", exact=True)).to_have_count(0)
+
+    seen.page.keyboard.press("j")
+    seen.page.keyboard.press("Enter")
+
+    expect(seen.page.get_by_role("heading", name="The nine votes")).to_be_visible()
+    expect(seen.page.locator("figure[data-chart] canvas").first).to_be_visible()
+
+
+def test_somebody_asks_why_there_was_no_trade(visit: Open) -> None:
+    seen = visit()
+    seen.open("/rejections/")
+    seen.page.get_by_label("symbol").select_option("ETHUSDT")
+    seen.page.get_by_label("market time").fill("2021-07-01T12:07")
+    seen.page.get_by_role("button", name="Why?").click()
+
+    expect(seen.page.get_by_text("ETHUSDT, 15m close of 2021-07-01 12:00")).to_be_visible()
+    expect(seen.page.get_by_text(re.compile("^(No trade|A (long|short) signal)")).first).to_be_visible()
+    expect(seen.page.get_by_role("heading", name="The gates")).to_be_visible()

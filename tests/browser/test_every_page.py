@@ -14,7 +14,10 @@ from tests.browser.site import Site
 FROM_ROWS: dict[str, str] = {
     "signal": "SELECT '/signals/' || max(id) || '/' FROM signals",
     "report": "SELECT '/reports/daily/' || (max(close_time) - interval '1 day')::date || '/' FROM scan_closes",
-    "version": "SELECT '/learning/versions/head_weights/' || max(version) || '/' FROM learning_state",
+    "version": (
+        "SELECT '/learning/versions/head_weights/' || max(version) || '/' FROM learning_state"
+        " WHERE state_type = 'head_weights'"
+    ),
     "shadow": "SELECT '/shadows/' || max(id) || '/' FROM rejected_signals",
 }
 # Addresses that are no pages to look at, or that another test goes through.
