@@ -26,7 +26,7 @@ BOUNDS: dict[str, int] = {
     **{"job-run": 5, "parked-tasks": 5, "health": 9, "daily-report": 33, "weekly-report": 32, "schema": 4},
     **{"docs": 4, "healthz": 7},
     **{"dashboard:retry": 14, "dashboard:run": 14},
-    **{"dashboard:overview": 24, "dashboard:signals": 18, "dashboard:signal": 20, "dashboard:shadows": 19},
+    **{"dashboard:overview": 31, "dashboard:signals": 18, "dashboard:signal": 20, "dashboard:shadows": 19},
     **{"dashboard:shadow": 20, "dashboard:rejections": 24, "dashboard:why": 30, "dashboard:learning": 38},
     **{"dashboard:versions": 12, "dashboard:version": 18, "dashboard:rollback": 18, "dashboard:pin": 18},
     **{"dashboard:freeze": 17, "dashboard:release": 17, "dashboard:data": 22, "dashboard:reports": 14},

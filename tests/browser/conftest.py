@@ -51,8 +51,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield made
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Closed after each module: while the driver is there, its event loop runs, and other tests want their own."""
     with sync_playwright() as driver:
         # As root, in a container, Chromium has no sandbox to offer.
         chromium = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
