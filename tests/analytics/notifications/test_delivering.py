@@ -118,7 +118,7 @@ def test_an_ailing_channel_is_tried_once_and_the_others_go_on(channel: MakeChann
     [
         ({}, b'{"ok": false, "error_code": 429, "parameters": {"retry_after": 900}}'),
         ({"Retry-After": "900"}, b""),
-        ({"Retry-After": format_datetime(datetime.now().astimezone() + timedelta(seconds=900))}, b""),
+        ({"Retry-After": "a date"}, b""),
     ],
 )
 def test_telegram_is_left_alone_for_as_long_as_it_asks(
@@ -127,8 +127,10 @@ def test_telegram_is_left_alone_for_as_long_as_it_asks(
     settings.ALPHAPULSE_TELEGRAM_URL = receiver.url
     made = channel(medium="telegram", address="1")
     row = waiting(made)
-    receiver.answers = [Answer(429, body, headers)]
     began = timezone.now()
+    # A date of the moment the modules are collected would be minutes old in a full run.
+    date = {"a date": format_datetime(began + timedelta(seconds=900))}
+    receiver.answers = [Answer(429, body, {name: date.get(value, value) for name, value in headers.items()})]
 
     deliver()
 
