@@ -1,10 +1,13 @@
 """The market clock: the close of the latest minute that is stored or explained for every symbol, live and recorded."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from django.db.models import Q
+from django.utils import timezone
 
-from alphapulse_site.models import MarketClock
+from alphapulse_site.models import ClockStep, MarketClock
+
+STEPS_KEPT = timedelta(days=2)
 
 
 def market_now() -> datetime | None:
@@ -38,14 +41,30 @@ def set_market_clock(*, mode: MarketClock.Mode, speed: float = 1.0, detail: str 
 
 def advance_market_clock(to: datetime) -> bool:
     """Move the clock forward, never back; False if it already stands there or later, or nobody has set one up."""
-    return _move("closed_until", to)
+    moved = _move("closed_until", to)
+    if moved:
+        _note_step(to, timezone.now())
+    return moved
+
+
+def _note_step(to: datetime, at: datetime) -> None:
+    ClockStep.objects.bulk_create([ClockStep(closed_until=to, stepped_at=at)], ignore_conflicts=True)
+    ClockStep.objects.filter(stepped_at__lt=at - STEPS_KEPT).delete()
+
+
+def reached_at(moment: datetime) -> datetime | None:
+    """When (wall clock) the market clock came to a moment; None if it has not, or nobody remembers."""
+    if not MarketClock.objects.filter(closed_until__gte=moment).exists():
+        return None
+    step = ClockStep.objects.filter(closed_until__gte=moment).order_by("closed_until").first()
+    return step.stepped_at if step else None
 
 
 def note_exchange_clock(to: datetime) -> bool:
-    """Remember the close of the latest minute that the exchange itself has closed; never back."""
-    return _move("exchange_until", to)
+    """Remember the close of the latest minute that the exchange itself has closed, and since when; never back."""
+    return _move("exchange_until", to, exchange_noted_at=timezone.now())
 
 
-def _move(hand: str, to: datetime) -> bool:
+def _move(hand: str, to: datetime, **beside: datetime) -> bool:
     behind = Q(**{f"{hand}__isnull": True}) | Q(**{f"{hand}__lt": to})
-    return bool(MarketClock.objects.filter(behind).update(**{hand: to}))
+    return bool(MarketClock.objects.filter(behind).update(**{hand: to}, **beside))

@@ -88,7 +88,8 @@ class MarketClock(models.Model):
     """The one row that says which market is followed, and how far.
 
     `closed_until`: every minute before it is settled (see `ingestion.market_clock`). `exchange_until`: the close of the
-    latest minute that the exchange has closed, as far as we know; the distance is what we owe.
+    latest minute that the exchange has closed, as far as we know, and since when we know it; the distance is what we
+    owe.
     """
 
     class Mode(models.TextChoices):
@@ -101,6 +102,7 @@ class MarketClock(models.Model):
     mode = models.CharField(max_length=10, choices=Mode, default=Mode.WALL)
     closed_until = models.DateTimeField(null=True, blank=True)
     exchange_until = models.DateTimeField(null=True, blank=True)
+    exchange_noted_at = models.DateTimeField(null=True, blank=True)
     speed = models.FloatField(default=1.0)
     detail = models.CharField(max_length=200, blank=True)
 
@@ -119,3 +121,16 @@ class MarketClock(models.Model):
 
     def __str__(self) -> str:
         return f"{self.mode} until {self.closed_until}"
+
+
+class ClockStep(models.Model):
+    """When (wall clock) the market clock came to a minute. The last two days are kept, to say how late scans are."""
+
+    closed_until = models.DateTimeField(primary_key=True)
+    stepped_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        db_table = "clock_steps"
+
+    def __str__(self) -> str:
+        return f"{self.closed_until:%Y-%m-%d %H:%M} at {self.stepped_at:%Y-%m-%d %H:%M:%S}"

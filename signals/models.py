@@ -61,7 +61,8 @@ class ScanHistory(models.Model):
 class ScanClose(models.Model):
     """One close of the scan timeframe: the versions it decides under, which chunks have looked, and that it decided.
 
-    Closes are worked in order, and the next one is found from here: a message only wakes a worker.
+    Closes are worked in order, and the next one is found from here: a message only wakes a worker. From `complete_at`,
+    when the market clock came to it, to `decided_at` is the scan's lag; nobody waited for imported history.
     """
 
     pk = models.CompositePrimaryKey("timeframe", "close_time")
@@ -76,6 +77,7 @@ class ScanClose(models.Model):
     waited_too_long = models.BooleanField(default=False)
     scans = models.IntegerField(null=True)
     signals = models.IntegerField(null=True)
+    complete_at = models.DateTimeField(null=True)
     first_tried_at = models.DateTimeField(auto_now_add=True)
     decided_at = models.DateTimeField(null=True)
 

@@ -8,7 +8,7 @@ import numpy as np
 from django.conf import settings
 from django.db import connection, transaction
 
-from alphapulse_site.clock import market_now
+from alphapulse_site.clock import market_now, reached_at
 from alphapulse_site.copying import copy_rows
 from ingestion.candles import load_many
 from ingestion.models import MarketFeed
@@ -48,7 +48,9 @@ def next_due_close() -> datetime | None:
 
 def first_try(*, close: datetime) -> datetime:
     """Since when (wall clock) somebody has tried to scan this close: how long it has waited for its weights."""
-    row, _ = ScanClose.objects.get_or_create(timeframe=scan_timeframe().name, close_time=close)
+    row, _ = ScanClose.objects.get_or_create(
+        timeframe=scan_timeframe().name, close_time=close, defaults={"complete_at": lambda: reached_at(close)}
+    )
     return row.first_tried_at
 
 

@@ -36,7 +36,7 @@ TABLES: dict[type[models.Model], tuple[str, ...]] = {
     CandleGap: ("id", "evidence", "checks", "first_seen", "last_checked"),
     Symbol: (),
     MarketFeed: ("id",),
-    ScanClose: ("first_tried_at", "decided_at"),
+    ScanClose: ("complete_at", "first_tried_at", "decided_at"),
     ScanHistory: (),
     Signal: ("id",),
     RejectedSignal: ("id",),
