@@ -49,7 +49,7 @@ def next_due_close() -> datetime | None:
 def first_try(*, close: datetime) -> datetime:
     """Since when (wall clock) somebody has tried to scan this close: how long it has waited for its weights."""
     row, _ = ScanClose.objects.get_or_create(
-        timeframe=scan_timeframe().name, close_time=close, defaults={"complete_at": lambda: reached_at(close)}
+        timeframe=scan_timeframe().name, close_time=close, defaults={"complete_at": reached_at(close)}
     )
     return row.first_tried_at
 
