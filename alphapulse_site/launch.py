@@ -1,6 +1,7 @@
 """`manage.py up`: check, start the servers, prepare the data, run the processes, stop everything in reverse."""
 
 import os
+import shlex
 import signal
 import sys
 from functools import partial
@@ -15,6 +16,7 @@ from alphapulse_site.checklist import Checklist, Sign, answer_of, heartbeat_sinc
 from alphapulse_site.clock import is_recording
 from alphapulse_site.hints import hint
 from alphapulse_site.markets import BINANCE
+from alphapulse_site.places import as_typed
 from alphapulse_site.preflight import RefusalError
 from alphapulse_site.preparation import OPERATOR, STEPS, Options, password_file, prepare
 
@@ -134,15 +136,17 @@ def _when_started(options: Options, checklist: Checklist, signs: list[Sign]) -> 
 
 def where_to_look(options: Options) -> str:
     web = f"http://127.0.0.1:{options.port}"
+    password = as_typed(password_file(options))
+    data, python = as_typed(options.places.root), as_typed(sys.executable)
     return "\n".join(
         [
             "",
             f"  figures   curl {web}/api/learning/stats",
             f"  API       {web}/api/docs/",
             f"  admin     {web}/admin/ ({OPERATOR})",
-            f"  flower    http://127.0.0.1:{options.flower_port}/ ({OPERATOR}, password in {password_file(options)})",
-            f"  logs      {options.places.logs}{os.sep}*.log",
-            f"  health    ALPHAPULSE_DATA='{options.places.root}' {sys.executable} manage.py doctor",
+            f"  flower    http://127.0.0.1:{options.flower_port}/ ({OPERATOR}, password in {password})",
+            f"  logs      {as_typed(options.places.logs)}{os.sep}*.log",
+            f"  health    ALPHAPULSE_DATA={shlex.quote(data)} {python} manage.py doctor",
             "",
             "Ctrl-C stops everything.",
         ]

@@ -14,6 +14,12 @@ LONGEST_SOCKET_DIRECTORY = 85
 PLAIN_PATH = re.compile(r"[A-Za-z0-9_./+-]+")
 
 
+def as_typed(path: "Path | str") -> str:
+    """The path as somebody in the working directory would type it."""
+    path = Path(path)
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
 @dataclass(frozen=True)
 class Places:
     """Where everything of one installation lies, and the addresses that follow from it."""

@@ -21,7 +21,7 @@ from django.utils.module_loading import import_string
 from alphapulse_site import environment
 from alphapulse_site.checklist import Checklist
 from alphapulse_site.markets import Wanted, bring_history, choose_market
-from alphapulse_site.places import Places
+from alphapulse_site.places import Places, as_typed
 from alphapulse_site.preflight import RefusalError
 
 OPERATOR = "operator"
@@ -67,14 +67,14 @@ def _database(options: Options) -> str:
     with connection.cursor() as cursor:
         cursor.execute("SELECT current_setting('server_version'), pg_size_pretty(pg_database_size(current_database()))")
         version, size = cursor.fetchone()
-    return f"PostgreSQL {version}, {size} at {connection.settings_dict['HOST']}"
+    return f"PostgreSQL {version}, {size} at {as_typed(connection.settings_dict['HOST'])}"
 
 
 def _broker(options: Options) -> str:
     with current_app.connection_for_write() as broker:
         broker.ensure_connection(max_retries=3)
         where = urlsplit(broker.as_uri())
-    return f"answers at {where.path if where.hostname is None else where.hostname}"
+    return f"answers at {as_typed(where.path) if where.hostname is None else where.hostname}"
 
 
 def _migrations(options: Options) -> str:
