@@ -8,5 +8,5 @@ class SiteConfig(AppConfig):
     verbose_name = "Jobs and the clock"
 
     def ready(self) -> None:
-        # Imported for its signal receiver, which needs the models and so cannot be imported sooner.
-        from alphapulse_site import parking  # noqa: F401
+        # Imported for their signal receivers; what needs the models cannot be imported sooner.
+        from alphapulse_site import broker, parking  # noqa: F401

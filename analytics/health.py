@@ -10,6 +10,7 @@ from django.db import DatabaseError
 from alphapulse_site.celery import QUEUES
 from alphapulse_site.models import MarketClock
 from analytics.selectors.kept import kept_for
+from analytics.selectors.newest import newest_candles
 from analytics.selectors.signs import (
     CANARY_INTERVAL,
     OUTCOME_INTERVAL,
@@ -20,7 +21,6 @@ from analytics.selectors.signs import (
     Signs,
     canary,
 )
-from ingestion.selectors import candle_coverage
 from ingestion.timeframes import TIMEFRAMES
 from signals.models import ScanClose
 
@@ -77,7 +77,7 @@ def _market_clock(now: datetime, clock: MarketClock | None) -> Check:
 
 
 def _candles(at: datetime | None, speed: float) -> Check:
-    newest = max((found.last for found in candle_coverage() if found.last), default=None)
+    newest = max((each.opened for each in newest_candles() if each.opened), default=None)
     if at is None or newest is None:
         return Check("candles", False, "none are stored", "import some or start the stream")
     lag = at - newest

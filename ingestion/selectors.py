@@ -142,6 +142,25 @@ def candle_coverage(symbols: Iterable[str] | None = None) -> list[Coverage]:
         return [Coverage(*row) for row in cursor.fetchall()]
 
 
+@dataclass(frozen=True)
+class Newest:
+    """The open time of a symbol's newest stored candle, None if there is none."""
+
+    symbol: str
+    is_active: bool
+    opened: datetime | None
+
+
+def newest_candles() -> list[Newest]:
+    """Of every symbol that is known: one query, and one step at the end of an index for each."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT name, is_active, (SELECT max(open_time) FROM candles WHERE symbol = name) FROM symbols"
+            " ORDER BY name"
+        )
+        return [Newest(*row) for row in cursor.fetchall()]
+
+
 def last_closes(symbols: Iterable[str]) -> dict[str, float]:
     """The close of the newest stored candle of each symbol that has one."""
     with connection.cursor() as cursor:

@@ -81,6 +81,7 @@ FRAME = (
     "acts",
     "admin",
     "arguments",
+    "broker",
     "celery",
     "clock",
     "copying",

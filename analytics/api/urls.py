@@ -5,7 +5,7 @@ from django.urls import path, register_converter
 from django.urls.converters import IntConverter, StringConverter
 from drf_spectacular.views import SpectacularSwaggerSplitView
 
-from analytics.api.views import decisions, learning, market, operations, reports, versions
+from analytics.api.views import decisions, learning, market, monitoring, operations, reports, versions
 from analytics.api.views.schema import SchemaView
 from learning.models import STATE_TYPES
 
@@ -79,4 +79,5 @@ urlpatterns = [
     # The split view keeps its script in a file of its own: no inline script. Swagger's pages style themselves inline.
     path("api/docs/", styled_inline(SpectacularSwaggerSplitView.as_view(url_name="schema")), name="docs"),
     path("healthz", operations.HealthView.as_view(), name="healthz"),
+    path("metrics", monitoring.MetricsView.as_view(), name="metrics"),
 ]

@@ -28,8 +28,7 @@ def last_night() -> Night | None:
     ruling = newest_in_force("head_weights")
     if ruling is None:
         return None
-    nightly = LearningState.objects.filter(state_type="head_weights", created_by="nightly").order_by("-version")
-    draft = nightly.defer("procedure").first()
+    draft = last_draft()
     return Night(
         period=draft.period if draft else "",
         ruling=ruling,
@@ -38,3 +37,9 @@ def last_night() -> Night | None:
         draft_story=story(account_of(draft)) if draft and draft.pk != ruling.pk else [],
         since=ruling.effective_from,
     )
+
+
+def last_draft() -> LearningState | None:
+    """The version that the last night made, without the learner's memory."""
+    nightly = LearningState.objects.filter(state_type="head_weights", created_by="nightly").order_by("-version")
+    return nightly.defer("procedure").first()

@@ -32,7 +32,7 @@ def job_id(name: str) -> str:
 
 def scheduler(signs: Signs, at: datetime | None) -> dict[str, Any]:
     """The schedule as it stands. It counts as running while any canary, which beat sends each minute, arrives."""
-    latest = {run.job: run for run in JobRun.objects.order_by("job", "-started_at").distinct("job")}
+    latest = newest_runs()
     jobs = [_job(name, entry, signs, at, latest) for name, entry in SCHEDULE.items()]
     return {
         "scheduler_running": any(signs.queues_moving().values()),
@@ -47,6 +47,11 @@ def scheduler(signs: Signs, at: datetime | None) -> dict[str, Any]:
             "canary_interval_seconds": int(CANARY_INTERVAL.total_seconds()),
         },
     }
+
+
+def newest_runs() -> dict[str, JobRun]:
+    """The newest run of each job, by its name."""
+    return {run.job: run for run in JobRun.objects.order_by("job", "-started_at").distinct("job")}
 
 
 def _job(

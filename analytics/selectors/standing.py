@@ -57,14 +57,19 @@ class Standing:
 
 def standing(night: Night) -> Standing:
     """As the last night left it, and a person since."""
-    newest = night.draft or night.ruling
+    return standing_of(night.ruling, night.draft)
+
+
+def standing_of(ruling: LearningState, draft: LearningState | None) -> Standing:
+    """The same of what is in force and what the last night made, where nobody wants their stories."""
+    newest = draft or ruling
     procedure = procedure_now(Config())
     return Standing(
         phase=procedure.phase,
         proofs=_proofs(procedure, Config()),
         effect=NO_EFFECT | newest.metrics_after.get("effect", {}),
         held_by=held_by(),
-        before=said_before(night.ruling),
+        before=said_before(ruling),
     )
 
 

@@ -24,7 +24,7 @@ BOUNDS: dict[str, int] = {
     **{"scans": 11, "scan-history": 5, "scan-by-id": 9, "positions": 5, "candles": 7, "gaps": 5},
     **{"symbols": 6, "versions": 5, "version": 8, "version-diff": 6, "heads": 11, "job-runs": 5},
     **{"job-run": 5, "parked-tasks": 5, "health": 9, "daily-report": 33, "weekly-report": 32, "schema": 4},
-    **{"docs": 4, "healthz": 7},
+    **{"docs": 4, "healthz": 7, "metrics": 44},
     **{"dashboard:retry": 14, "dashboard:run": 14},
     **{"dashboard:overview": 31, "dashboard:signals": 18, "dashboard:signal": 20, "dashboard:shadows": 19},
     **{"dashboard:shadow": 20, "dashboard:rejections": 24, "dashboard:why": 30, "dashboard:learning": 38},
