@@ -62,7 +62,7 @@ JobFilter = choice_filter("job", "job", lambda: [(name, name) for name in indexe
 
 @admin.register(JobRun)
 class JobRunAdmin(ReadOnlyAdmin):
-    list_display = ["job", "period", "status", "attempts", "started_at", "finished_at", "market_at"]
+    list_display = ["job", "period", "status", "attempts", "started_at", "finished_at", "due_at", "market_at"]
     list_filter = [JobFilter, "status"]
     search_fields = ["period__exact"]
     ordering = ["-pk"]

@@ -6,7 +6,9 @@ from typing import Any
 
 from celery import Celery
 from celery.schedules import crontab
-from kombu import Exchange, Queue
+
+from alphapulse_site import queues
+from alphapulse_site.environment import rabbitmq_is_chosen
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "alphapulse_site.settings")
 
@@ -44,6 +46,16 @@ SCHEDULE = {
     "learning reconciler": ("learning.resume_jobs", crontab(), MINUTE),
     "notifications": ("analytics.notify", crontab(), MINUTE),
     "partition upkeep": ("ingestion.upkeep_partitions", crontab(hour="0", minute="30"), DAY),
+    "tick reconciler": ("alphapulse_site.reconcile", crontab(), MINUTE),
+}
+# Of what is looked for less often than each minute: the heartbeat by which the reconciler sees that a tick was lost.
+# Nights and weeks are not here: the learning reconciler finds them, by their periods.
+WATCHED = {
+    "universe refresh": "universe",
+    "yesterday again": "rereading",
+    "feed fetch": "feed_fetch",
+    "shadow poll": "shadow_monitor",
+    "partition upkeep": "partition_upkeep",
 }
 CANARY = "alphapulse_site.canary"
 
@@ -66,10 +78,9 @@ def schedule_entries() -> dict[str, dict[str, Any]]:
     return entries | canaries
 
 
-app = Celery("alphapulse")
+app = Celery("alphapulse", task_cls="alphapulse_site.retries:BoundedTask")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-EXCHANGE = Exchange("alphapulse", type="direct")
-app.conf.task_queues = [Queue(name, EXCHANGE, routing_key=name) for name in QUEUES]
+app.conf.task_queues = queues.declared(QUEUES, rabbitmq=rabbitmq_is_chosen())
 app.conf.task_routes = {name: {"queue": queue} for name, queue in ROUTES.items()}
 app.conf.beat_schedule = schedule_entries()
 app.autodiscover_tasks()

@@ -11,7 +11,8 @@ import psycopg2
 from django.core.exceptions import ImproperlyConfigured
 from psycopg2.extensions import parse_dsn
 
-BROKER_SCHEMES = ("redis", "rediss", "redis+socket")
+REDIS_SCHEMES = ("redis", "rediss", "redis+socket")
+RABBITMQ_SCHEMES = ("amqp", "amqps")
 EXAMPLE_WORDS = ("change", "example", "secret", "password", "insecure", "your-", "<")
 TRUE_WORDS = ("1", "true", "yes", "on")
 FALSE_WORDS = ("0", "false", "no", "off")
@@ -94,13 +95,25 @@ def database(name: str, default: str | None = None) -> dict[str, object]:
     return settings | {"ENGINE": "django.db.backends.postgresql", "OPTIONS": parts}
 
 
-def broker(name: str, default: str | None = None) -> str:
-    """A Redis or Valkey URL in the form Celery reads."""
-    url = text(name, default)
-    scheme = urlsplit(url).scheme
-    if scheme not in BROKER_SCHEMES:
-        raise ImproperlyConfigured(f"{name} must start with one of: {', '.join(s + '://' for s in BROKER_SCHEMES)}.")
+def redis(name: str, default: str | None = None) -> str:
+    """A Redis or Valkey URL in the form Celery reads; empty where it may be, and nobody has set one."""
+    return _of_scheme(name, text(name, default), REDIS_SCHEMES)
+
+
+def broker(name: str, default: str) -> str:
+    """The URL of a broker: Redis or Valkey, or RabbitMQ."""
+    return _of_scheme(name, text(name, default), (*REDIS_SCHEMES, *RABBITMQ_SCHEMES))
+
+
+def _of_scheme(name: str, url: str, schemes: Sequence[str]) -> str:
+    if url and urlsplit(url).scheme not in schemes:
+        raise ImproperlyConfigured(f"{name} must start with one of: {', '.join(s + '://' for s in schemes)}.")
     return url
+
+
+def rabbitmq_is_chosen() -> bool:
+    """Whether messages go through RabbitMQ. Asked before there are settings, since these need the queues' package."""
+    return urlsplit(text("ALPHAPULSE_BROKER_URL", "")).scheme in RABBITMQ_SCHEMES
 
 
 def cache_url(broker_url: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import F
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from alphapulse_site.clock import market_now
@@ -17,13 +18,16 @@ from alphapulse_site.models import Heartbeat, JobRun
 Report = Mapping[str, Any]
 
 
-def run_once(job: str, period: str, effect: Callable[[], Report | None]) -> JobRun | None:
+def run_once(
+    job: str, period: str, effect: Callable[[], Report | None], *, due_at: datetime | None = None
+) -> JobRun | None:
     """Run the effect once for this job and period, in one transaction with the mark that it is done.
 
     Returns the finished run, also if somebody finished it before; None at once if another process is at it now.
     If the effect raises, nothing of it stays, the error is written to the run, and the next call tries again.
+    `due_at`: the market time at which the period was over; the run then knows how late it is.
     """
-    run = _set_out(job, period, market_at=market_now())
+    run = _set_out(job, period, market_at=market_now(), due_at=due_at)
     if run is None or run.is_done:
         return run
     with _RecordFailure(run), transaction.atomic(durable=True):
@@ -37,7 +41,7 @@ def run_once(job: str, period: str, effect: Callable[[], Report | None]) -> JobR
     return run
 
 
-def _set_out(job: str, period: str, *, market_at: datetime | None) -> JobRun | None:
+def _set_out(job: str, period: str, *, market_at: datetime | None, due_at: datetime | None) -> JobRun | None:
     """Count the attempt before the work, in a transaction of its own: a killed process then leaves a trace."""
     now = timezone.now()
     with transaction.atomic(durable=True):
@@ -45,7 +49,11 @@ def _set_out(job: str, period: str, *, market_at: datetime | None) -> JobRun | N
         run = JobRun.objects.select_for_update(skip_locked=True).filter(job=job, period=period).first()
         if run is not None and not run.is_done:
             JobRun.objects.filter(pk=run.pk).update(
-                status=JobRun.Status.RUNNING, started_at=now, market_at=market_at, attempts=F("attempts") + 1
+                status=JobRun.Status.RUNNING,
+                started_at=now,
+                market_at=market_at,
+                due_at=due_at,
+                attempts=F("attempts") + 1,
             )
     return run
 
@@ -77,7 +85,8 @@ class _RecordFailure:
 
 def beat(name: str, **figures: Any) -> None:
     """Write a sign of life with its figures, over the last one of that name, and count it."""
-    sign = {"beat_at": timezone.now(), "market_at": market_now(), "figures": figures}
+    # By PostgreSQL's clock: a worker whose own is wrong would else look dead, or alive for hours after its death.
+    sign = {"beat_at": Now(), "market_at": market_now(), "figures": figures}
     Heartbeat.objects.bulk_create([Heartbeat(name=name, **sign)], ignore_conflicts=True)
     Heartbeat.objects.filter(name=name).update(beats=F("beats") + 1, **sign)
 

@@ -1,11 +1,16 @@
 """What the frame records: periods done, heartbeats, tasks that gave up, and where the market clock stands."""
 
+from datetime import timedelta
+
 from django.db import models
 from django.db.models import Q
 
 
 class JobRun(models.Model):
-    """One job in one period, done at most once (see `jobs.run_once`)."""
+    """One job in one period, done at most once (see `jobs.run_once`).
+
+    `due_at` and `market_at` are market times: when the period was over, and where the market stood at the last try.
+    """
 
     class Status(models.TextChoices):
         RUNNING = "running"
@@ -19,6 +24,7 @@ class JobRun(models.Model):
     finished_at = models.DateTimeField(null=True, blank=True)
     attempts = models.PositiveIntegerField(default=0)
     market_at = models.DateTimeField(null=True, blank=True)
+    due_at = models.DateTimeField(null=True, blank=True)
     report = models.JSONField(default=dict, blank=True)
     error = models.TextField(blank=True)
 
@@ -40,6 +46,13 @@ class JobRun(models.Model):
     @property
     def is_done(self) -> bool:
         return self.status == self.Status.DONE
+
+    @property
+    def lateness(self) -> timedelta | None:
+        """How long after it was due the last try began, by the market's clock; None if nobody said when it was due."""
+        if self.due_at is None or self.market_at is None:
+            return None
+        return max(self.market_at - self.due_at, timedelta(0))
 
 
 class Heartbeat(models.Model):
@@ -69,6 +82,7 @@ class ParkedTask(models.Model):
     args = models.JSONField(default=list, blank=True)
     kwargs = models.JSONField(default=dict, blank=True)
     error = models.TextField()
+    traceback = models.TextField(blank=True)
     parked_at = models.DateTimeField()
     retried_at = models.DateTimeField(null=True, blank=True)
     retried_by = models.CharField(max_length=150, blank=True)
@@ -82,6 +96,11 @@ class ParkedTask(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} {self.task_id}"
+
+    @classmethod
+    def waiting(cls) -> "models.QuerySet[ParkedTask]":
+        """Those that nobody has sent again, oldest first."""
+        return cls.objects.filter(retried_at=None).order_by("parked_at", "pk")
 
 
 class MarketClock(models.Model):

@@ -5,12 +5,15 @@ from uuid import uuid4
 
 from celery import Task, current_app
 from celery.signals import task_failure
-from django.db import transaction
+from django.db import close_old_connections, transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from alphapulse_site.hints import ONE_QUICK_TRY
 from alphapulse_site.models import ParkedTask
+
+# Characters that are kept; of a traceback the end, where the error is.
+LONGEST_ERROR, LONGEST_TRACEBACK = 2_000, 10_000
 
 
 class NotSentError(Exception):
@@ -18,18 +21,24 @@ class NotSentError(Exception):
 
 
 @task_failure.connect(dispatch_uid="park a task that failed for good")
-def park(sender: Task, task_id: str, exception: BaseException, args: Any, kwargs: Any, **_: Any) -> None:
-    """Keep name, arguments and error; a task that fails twice under one id is kept once, with its last error."""
+def park(sender: Task, task_id: str, exception: BaseException, args: Any, kwargs: Any, einfo: Any, **_: Any) -> None:
+    """Keep name, arguments, error and traceback; a task that fails twice under one id is kept once, as it failed last.
+
+    Called in the pool's child, or, where that was killed or ran out of time, in the worker's own process, which asks
+    the database so seldom that its connection may have died meanwhile.
+    """
+    close_old_connections()
     parked = ParkedTask(
         task_id=task_id,
         name=sender.name,
         args=list(args or ()),
         kwargs=dict(kwargs or {}),
-        error=f"{type(exception).__name__}: {exception}",
+        error=f"{type(exception).__name__}: {exception}"[:LONGEST_ERROR],
+        traceback=str(einfo.traceback if einfo else "")[-LONGEST_TRACEBACK:],
         parked_at=timezone.now(),
     )
     ParkedTask.objects.bulk_create(
-        [parked], update_conflicts=True, unique_fields=["task_id"], update_fields=["error", "parked_at"]
+        [parked], update_conflicts=True, unique_fields=["task_id"], update_fields=["error", "traceback", "parked_at"]
     )
 
 

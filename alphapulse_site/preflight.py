@@ -11,7 +11,7 @@ from pathlib import Path
 from alphapulse_site.embedded import check_data_directory
 from alphapulse_site.places import Places
 
-OWN_SERVERS_ONLY = ("DATABASE_URL", "REDIS_URL")
+OWN_SERVERS_ONLY = ("DATABASE_URL", "REDIS_URL", "ALPHAPULSE_BROKER_URL")
 
 
 class RefusalError(Exception):

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from alphapulse_site import environment
+from alphapulse_site import environment, queues
 from alphapulse_site.places import Places
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -284,25 +284,28 @@ EMAIL_TIMEOUT = 5
 DEFAULT_FROM_EMAIL = environment.text("DEFAULT_FROM_EMAIL", "alphapulse@localhost")
 
 # --- Celery (reasons: operations notes in DECISIONS.md) ---------------------------------------------------------------
-CELERY_BROKER_URL = environment.broker("REDIS_URL", PLACES.broker_url if IS_EMBEDDED else None)
-CELERY_BROKER_TRANSPORT_OPTIONS = {
-    # Above the hard time limit, or a running task would be handed out a second time.
-    "visibility_timeout": 900,
-    "unacked_restore_interval": 10,
-    "unacked_restore_throttle": 1,
-    "unacked_mutex_expire": 30,
-    "socket_timeout": 10,
-    "socket_connect_timeout": 5,
-    "socket_keepalive": True,
-    "health_check_interval": 10,
-    "global_keyprefix": environment.text("REDIS_KEY_PREFIX", "alphapulse:"),
-}
-# Counts of requests lie beside the queues. A cache that does not answer at once is done without.
-CACHES = {
-    "default": {
+# RabbitMQ instead of Redis where ALPHAPULSE_BROKER_URL names one; then REDIS_URL may be left out.
+ON_RABBITMQ = environment.rabbitmq_is_chosen()
+REDIS_URL = environment.redis("REDIS_URL", "" if ON_RABBITMQ else PLACES.broker_url if IS_EMBEDDED else None)
+REDIS_KEY_PREFIX = environment.text("REDIS_KEY_PREFIX", "alphapulse:")
+CELERY_BROKER_URL = environment.broker("ALPHAPULSE_BROKER_URL", REDIS_URL)
+# Seconds after which a task's process is killed. RabbitMQ takes a message back after half an hour.
+CELERY_TASK_TIME_LIMIT = environment.whole_number("ALPHAPULSE_TASK_TIME_LIMIT", 600, minimum=2, maximum=1200)
+CELERY_TASK_SOFT_TIME_LIMIT = CELERY_TASK_TIME_LIMIT * 0.9
+CELERY_BROKER_TRANSPORT_OPTIONS = queues.transport_options(
+    rabbitmq=ON_RABBITMQ, visibility_timeout=CELERY_TASK_TIME_LIMIT * 3 // 2, prefix=REDIS_KEY_PREFIX
+)
+# Seconds; a RabbitMQ connection that is silent for two of them is dead.
+CELERY_BROKER_HEARTBEAT = 20
+# Counts of requests lie in Redis, where all web processes see them. A cache that does not answer at once is done
+# without; where there is no Redis each process counts for itself.
+CACHES: dict[str, dict[str, Any]] = {
+    "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+    if not REDIS_URL
+    else {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
-        "LOCATION": environment.cache_url(CELERY_BROKER_URL),
-        "KEY_PREFIX": f"{CELERY_BROKER_TRANSPORT_OPTIONS['global_keyprefix']}cache",
+        "LOCATION": environment.cache_url(REDIS_URL),
+        "KEY_PREFIX": f"{REDIS_KEY_PREFIX}cache",
         "OPTIONS": {"socket_timeout": 0.5, "socket_connect_timeout": 0.5},
     }
 }
@@ -317,12 +320,12 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_RETRY_ON_WORKER_LOST = True
 CELERY_TASK_CREATE_MISSING_QUEUES = False
 CELERY_TASK_DEFAULT_QUEUE = "maintenance"
-CELERY_TASK_TIME_LIMIT = 600
-CELERY_TASK_SOFT_TIME_LIMIT = 540
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 2, "interval_start": 0.1, "interval_step": 0.4, "interval_max": 1.0}
 CELERY_TASK_SEND_SENT_EVENT = True
 CELERY_WORKER_SEND_TASK_EVENTS = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+# Quorum queues know no prefetch count for a whole connection; with this each consumer gets its own.
+CELERY_WORKER_DETECT_QUORUM_QUEUES = True
 # On Redis a cancelled task would wait for the visibility timeout.
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_WORKER_MAX_TASKS_PER_CHILD = 500
@@ -330,8 +333,9 @@ CELERY_WORKER_MAX_MEMORY_PER_CHILD = 600_000
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 20
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_MAX_LOOP_INTERVAL = 10
-# In memory: no file to corrupt, and nothing to remember, since missed work is found from PostgreSQL.
-CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
+# In memory: no file to corrupt, and nothing to remember, since missed work is found from PostgreSQL. A second beat
+# stands by.
+CELERY_BEAT_SCHEDULER = "alphapulse_site.beat:LeasedScheduler"
 CELERY_TIMEZONE = "UTC"
 CELERY_ENABLE_UTC = True
 

@@ -1,7 +1,8 @@
-"""The frame's one task: proof that a queue moves."""
+"""The frame's tasks: proof that a queue moves, and ticks made up."""
 
 from celery import shared_task
 
+from alphapulse_site import reconciler
 from alphapulse_site.jobs import beat
 
 
@@ -9,3 +10,9 @@ from alphapulse_site.jobs import beat
 def canary(queue: str) -> None:
     """Write down that a worker took a message from this queue. Safe to run twice."""
     beat(f"canary:{queue}")
+
+
+@shared_task(name="alphapulse_site.reconcile")
+def reconcile() -> None:
+    """Send for the work whose tick was lost. Safe to run twice."""
+    beat("reconciler", sent=reconciler.make_up())

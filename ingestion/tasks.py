@@ -56,8 +56,7 @@ def reread_day() -> None:
 
     with SpotDoor() as door:
         run = rereading.reread_day(door=door)
-    if run is not None:
-        beat("rereading", **run.report)
+    beat("rereading", **(run.report if run else {}))
 
 
 @shared_task(name="ingestion.upkeep_partitions")

@@ -64,7 +64,7 @@ def append_outcomes() -> int:
 
 def run_job(job: DueJob) -> JobRun | None:
     """One night or week, once: the lesson, its versions and its report in one transaction."""
-    return run_once(job.job, job.period, lambda: _learn(job))
+    return run_once(job.job, job.period, lambda: _learn(job), due_at=to_time(job.cut_off_ms))
 
 
 def _learn(job: DueJob) -> Mapping[str, Any]:

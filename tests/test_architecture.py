@@ -87,6 +87,7 @@ FRAME = (
     "copying",
     "hints",
     "jobs",
+    "lease",
     "models",
     "pages",
     "parking",
@@ -153,7 +154,7 @@ EMPTY_WORD = re.compile(r"(^|_)(enhanced|advanced|simple|final|new|old|v2|utils?
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK|placeholder|NotImplementedError)\b")
 # Commands of the design that this version has, and those it adds beside them.
 COMMANDS = {
-    "alphapulse_site": ("up", "prepare", "heartbeat"),
+    "alphapulse_site": ("up", "prepare", "heartbeat", "parked"),
     "ingestion": ("import_candles", "exchange", "stream", "backfill"),
     "learning": (
         *("replay", "certify", "audit", "why", "bootstrap", "learn", "heads", "planted", "evaluate"),

@@ -102,6 +102,7 @@ def _run(run: JobRun) -> dict[str, Any]:
         "period": run.period,
         "started_at": run.started_at,
         "duration_seconds": duration(run),
+        "lateness_seconds": lateness(run),
         "status": status(run),
         "attempts": run.attempts,
         "error": run.error,
@@ -114,7 +115,7 @@ def _run(run: JobRun) -> dict[str, Any]:
 
 def last_runs() -> list[dict[str, Any]]:
     """The runs of all jobs that began last, newest first."""
-    return [run_state(run) for run in JobRun.objects.order_by("-started_at")[:SHOWN]]
+    return [run_state(run) | {"late": run.lateness} for run in JobRun.objects.order_by("-started_at")[:SHOWN]]
 
 
 def parked_tasks() -> list[ParkedTask]:
@@ -126,6 +127,11 @@ def duration(run: JobRun) -> float | None:
     return (run.finished_at - run.started_at).total_seconds() if run.finished_at else None
 
 
+def lateness(run: JobRun) -> float | None:
+    """Seconds of the market between the end of its period and its last try."""
+    return None if run.lateness is None else run.lateness.total_seconds()
+
+
 def status(run: JobRun) -> str:
     """A run that was asked for and that no worker has begun is queued."""
     return "queued" if run.attempts == 0 and run.status == JobRun.Status.RUNNING else run.status
@@ -133,5 +139,6 @@ def status(run: JobRun) -> str:
 
 def run_state(run: JobRun) -> dict[str, Any]:
     """One run as the API says it."""
-    stored = ("id", "job", "period", "attempts", "started_at", "finished_at", "market_at", "report", "error")
-    return {name: getattr(run, name) for name in stored} | {"status": status(run), "duration_seconds": duration(run)}
+    stored = ("id", "job", "period", "attempts", "started_at", "finished_at", "market_at", "due_at", "report", "error")
+    told = {"status": status(run), "duration_seconds": duration(run), "lateness_seconds": lateness(run)}
+    return {name: getattr(run, name) for name in stored} | told

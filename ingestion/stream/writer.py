@@ -10,17 +10,17 @@ from django.db import InterfaceError, OperationalError, connection
 
 from alphapulse_site.clock import market_speed
 from alphapulse_site.jobs import beat
+from alphapulse_site.lease import Lease, lease
 from ingestion.kline import Kline
 from ingestion.models import Symbol
 from ingestion.stream.exchange_time import ExchangeTime
 from ingestion.stream.figures import Figures
 from ingestion.stream.inbox import Inbox, Item
-from ingestion.stream.lease import Lease, lease
 from ingestion.stream.storing import store_batch
 
 logger = logging.getLogger(__name__)
 
-HEARTBEAT = "stream"
+HEARTBEAT = LOCK = "stream"
 SECONDS_BETWEEN_BEATS = 5.0
 SECONDS_TO_WAIT = 0.5
 STANDBY_SECONDS = 1.0
@@ -95,7 +95,7 @@ class Writer:
     def _session(self) -> None:
         """Ask for the lock and write while we have it. What has been taken and not written outlives the session."""
         try:
-            with lease() as ours:
+            with lease(LOCK) as ours:
                 if ours is not None:
                     self._lead(ours)
                     return

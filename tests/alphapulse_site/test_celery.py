@@ -1,16 +1,16 @@
 import ast
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from celery.app.defaults import NAMESPACES, flatten
 from celery.exceptions import ImproperlyConfigured, QueueNotFound
 from django.conf import settings
 
-from alphapulse_site.celery import MINUTE, QUEUES, ROUTES, SCHEDULE, app, schedule_entries
+from alphapulse_site.celery import MINUTE, QUEUES, ROUTES, SCHEDULE, WATCHED, app, schedule_entries
 from alphapulse_site.hints import hint
-from alphapulse_site.models import Heartbeat, ParkedTask
-from alphapulse_site.parking import park
+from alphapulse_site.models import Heartbeat
 from alphapulse_site.processes import read_procfile
 from alphapulse_site.tasks import canary
 
@@ -35,6 +35,47 @@ def test_settings_reach_the_app() -> None:
     assert app.conf.task_soft_time_limit < app.conf.task_time_limit
 
 
+def ours() -> list[Any]:
+    app.loader.import_default_modules()
+    return [task for name, task in sorted(app.tasks.items()) if not name.startswith("celery.")]
+
+
+def test_every_task_is_acknowledged_late_and_retried_a_bounded_number_of_times_soon() -> None:
+    """A message waits in a worker for a minute at most, so every delay between two tries is shorter."""
+    careless = [
+        task.name
+        for task in ours()
+        if not (task.acks_late and task.reject_on_worker_lost and task.retry_on_worker_lost)
+        or task.max_retries is None
+        or not 1 <= task.max_retries <= 5
+        or not 0 < task.default_retry_delay <= 10
+        or min(task.retry_backoff_max, 2**task.max_retries) > 60
+    ]
+
+    assert careless == []
+    assert len(ours()) > 10
+
+
+def test_every_task_has_a_time_limit_below_the_visibility_timeout() -> None:
+    visible = app.conf.broker_transport_options["visibility_timeout"]
+    limits = {
+        task.name: (
+            task.soft_time_limit or app.conf.task_soft_time_limit,
+            task.time_limit or app.conf.task_time_limit,
+        )
+        for task in ours()
+    }
+
+    assert [name for name, (soft, hard) in limits.items() if not 0 < soft < hard < visible] == []
+
+
+def test_lost_ticks_of_everything_that_is_looked_for_seldom_are_made_up() -> None:
+    """Work of each minute is found by the next tick; nights and weeks by the learner's reconciler."""
+    seldom = {name for name, (_, _, period) in SCHEDULE.items() if period > MINUTE}
+
+    assert set(WATCHED) == seldom - {"daily learning", "weekly retraining"}
+
+
 @pytest.mark.parametrize("task", sorted({task for task, _, _ in SCHEDULE.values()}))
 def test_every_scheduled_task_exists_and_has_a_queue(task: str) -> None:
     app.loader.import_default_modules()
@@ -44,11 +85,10 @@ def test_every_scheduled_task_exists_and_has_a_queue(task: str) -> None:
 
 
 def test_every_task_of_ours_is_routed() -> None:
-    app.loader.import_default_modules()
-    ours = [name for name in app.tasks if not name.startswith("celery.")]
-    routed = [name for name in ours if name in ROUTES or f"{name.split('.')[0]}.*" in ROUTES]
+    names = {task.name for task in ours()}
+    routed = {name for name in names if name in ROUTES or f"{name.split('.')[0]}.*" in ROUTES}
 
-    assert set(ours) - set(routed) == set()
+    assert names - routed == set()
 
 
 def test_every_hint_in_the_code_names_a_task_that_exists() -> None:
@@ -124,12 +164,3 @@ def test_the_canary_names_its_queue() -> None:
     canary("learning")
 
     assert Heartbeat.objects.filter(name="canary:learning").exists()
-
-
-@pytest.mark.django_db
-def test_a_task_that_failed_for_good_is_parked_once() -> None:
-    for error in (ValueError("first"), ValueError("second")):
-        park(sender=canary, task_id="abc", exception=error, args=("scan",), kwargs={}, traceback=None, einfo=None)
-
-    parked = ParkedTask.objects.get()
-    assert (parked.name, parked.args, parked.error) == ("alphapulse_site.canary", ["scan"], "ValueError: second")

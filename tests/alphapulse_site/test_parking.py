@@ -1,15 +1,18 @@
 """A parked task is sent again once, by whoever was first, and stays parked where it cannot be sent."""
 
-from collections.abc import Iterator
-from queue import Empty
+from io import StringIO
 
 import pytest
+from billiard.einfo import ExceptionInfo
 from celery import Celery
+from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from alphapulse_site.celery import app
 from alphapulse_site.models import ParkedTask
-from alphapulse_site.parking import NotSentError, retry_parked
+from alphapulse_site.parking import LONGEST_ERROR, LONGEST_TRACEBACK, NotSentError, park, retry_parked
+from alphapulse_site.tasks import canary
+from tests.alphapulse_site.messages import waiting
 from tests.at_once import run_at_once
 
 pytestmark = pytest.mark.django_db
@@ -21,15 +24,73 @@ def parked(name: str = "alphapulse_site.canary", task_id: str = "abc") -> Parked
     )
 
 
-def waiting() -> Iterator[tuple[str, str]]:
-    """Name and id of each message in the maintenance queue."""
-    with app.connection_for_read() as connection, connection.SimpleQueue(app.amqp.queues["maintenance"]) as queue:
-        while True:
-            try:
-                headers = queue.get_nowait().headers
-            except Empty:
-                return
-            yield headers["task"], headers["id"]
+def fail(message: str, depth: int = 0) -> None:
+    if depth:
+        fail(message, depth - 1)
+    raise ValueError(message)
+
+
+def park_failure(message: str, depth: int = 0) -> ParkedTask:
+    """As Celery does after a task has failed for good."""
+    try:
+        fail(message, depth)
+    except ValueError as error:
+        einfo = ExceptionInfo()
+        park(sender=canary, task_id="abc", exception=error, args=("scan",), kwargs={}, traceback=None, einfo=einfo)
+    return ParkedTask.objects.get()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_task_that_failed_for_good_is_parked_once_with_its_last_traceback() -> None:
+    park_failure("first")
+    row = park_failure("second")
+
+    assert (row.name, row.args, row.error) == ("alphapulse_site.canary", ["scan"], "ValueError: second")
+    assert row.traceback.startswith("Traceback")
+    assert "raise ValueError(message)" in row.traceback
+    assert "second" in row.traceback
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_kept_of_an_error_is_bounded_and_of_a_traceback_it_is_the_end() -> None:
+    row = park_failure("x" * 50_000 + "end", depth=50)
+
+    assert len(row.error) == LONGEST_ERROR
+    assert len(row.traceback) == LONGEST_TRACEBACK
+    assert row.traceback.rstrip().endswith("end")
+
+
+def command(*arguments: str) -> str:
+    said = StringIO()
+    call_command("parked", *arguments, stdout=said)
+    return said.getvalue()
+
+
+def test_the_command_lists_what_waits_and_sends_it_again(empty_broker: None) -> None:
+    first, second = parked(), parked(task_id="def")
+
+    listed = command("list").splitlines()
+    assert [line.split("\t")[0] for line in listed] == [str(first.pk), str(second.pk)]
+    assert command("retry", str(first.pk)) == "1 sent again\n"
+    assert [line.split("\t")[0] for line in command("list").splitlines()] == [str(second.pk)]
+    assert "sent again" in command("list", "--all")
+    assert command("retry", "--all") == "1 sent again\n"
+    assert command("retry", "--all") == "0 sent again\n"
+    assert len(list(waiting())) == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_command_shows_tracebacks_when_asked() -> None:
+    park_failure("boom")
+
+    assert "raise ValueError(message)" not in command("list")
+    assert "raise ValueError(message)" in command("list", "--traceback")
+
+
+@pytest.mark.parametrize("arguments", [("retry",), ("retry", "1", "--all"), ("retry", "17")])
+def test_the_command_says_what_it_cannot_send(empty_broker: None, arguments: tuple[str, ...]) -> None:
+    with pytest.raises(CommandError, match="parked"):
+        command(*arguments)
 
 
 def test_a_parked_task_is_sent_again_once(empty_broker: None) -> None:

@@ -22,10 +22,10 @@ from alphapulse_site.clock import set_market_clock
 from alphapulse_site.jobs import lock_key
 from alphapulse_site.models import MarketClock
 from ingestion.models import Symbol
-from ingestion.stream.lease import LOCK
 from ingestion.stream.plan import stream_of
 from ingestion.stream.process import stream
 from ingestion.stream.rules import Rules
+from ingestion.stream.writer import LOCK
 from ingestion.timeframes import MINUTE_MS
 
 ROOT = Path(__file__).resolve().parents[2]

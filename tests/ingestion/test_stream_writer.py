@@ -25,10 +25,9 @@ from ingestion.stream.figures import Figures
 from ingestion.stream.frames import ClosedCandle, refuse
 from ingestion.stream.gap_checks import GapChecks
 from ingestion.stream.inbox import Inbox, Item
-from ingestion.stream.lease import LOCK
 from ingestion.stream.reception import Reception
 from ingestion.stream.storing import Stored, store_batch
-from ingestion.stream.writer import Writer
+from ingestion.stream.writer import LOCK, Writer
 from ingestion.timeframes import MINUTE_MS
 from tests.ingestion.streams import MARCH_24, candles_locked, list_symbols, lock_holders, set_speed, wait_until
 

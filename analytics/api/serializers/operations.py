@@ -170,6 +170,7 @@ class PastRun(serializers.Serializer[Any]):
     period = serializers.CharField()
     started_at = serializers.DateTimeField()
     duration_seconds = Figure()
+    lateness_seconds = Figure(help_text="of the market, between the end of the period and the last try")
     status = serializers.CharField()
     attempts = serializers.IntegerField()
     error = serializers.CharField()
@@ -231,6 +232,8 @@ class JobRunState(serializers.Serializer[Any]):
     finished_at = serializers.DateTimeField(allow_null=True)
     duration_seconds = Figure()
     market_at = serializers.DateTimeField(allow_null=True)
+    due_at = serializers.DateTimeField(allow_null=True, help_text="market time at which the period was over")
+    lateness_seconds = Figure(help_text="of the market, between due_at and market_at")
     report = serializers.JSONField()
     error = serializers.CharField()
 

@@ -220,7 +220,7 @@ class Parked(serializers.ModelSerializer[Any]):
     class Meta:
         model = ParkedTask
         fields = (
-            *("id", "task_id", "name", "args", "kwargs", "error", "parked_at"),
+            *("id", "task_id", "name", "args", "kwargs", "error", "traceback", "parked_at"),
             *("retried_at", "retried_by", "retried_as"),
         )
         read_only_fields = fields

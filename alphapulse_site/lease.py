@@ -1,15 +1,16 @@
-"""The lock of the stream, held by a database session that PostgreSQL ends as soon as its owner is silent."""
+"""A lock that one process of several holds: by a session that PostgreSQL ends as soon as its owner is silent."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from django.db import connection
 
-from alphapulse_site.jobs import advisory_lock
+from alphapulse_site.jobs import advisory_lock, lock_key
 
-LOCK = "stream"
 # With the seconds between two tries of the one that stands by: another process works within 15 seconds.
 LEASE_SECONDS = 12
+# Of whoever stands by, between two tries.
+STANDBY_SECONDS = 3
 
 # A process that hangs or a host that froze never closes its session. Idle, it is ended by the first two; waiting for
 # an answer to be taken or for data to come over a dead network, by TCP. On a local socket the last four do nothing.
@@ -26,15 +27,25 @@ class Lease:
         self._session = connection.connection
 
     def is_held(self) -> bool:
-        """To be asked after an error: where a transaction broke, Django opens another session, which has no lock."""
+        """Asks the session. Where a transaction broke, Django opens another session, which has no lock."""
         return connection.connection is self._session and connection.is_usable()
 
 
 @contextmanager
-def lease() -> Iterator[Lease | None]:
-    """The lock for the length of the block; None if another process has it."""
-    with advisory_lock(LOCK) as is_ours:
+def lease(name: str) -> Iterator[Lease | None]:
+    """The lock of that name for the length of the block; None if another process has it."""
+    with advisory_lock(name) as is_ours:
         if is_ours:
             with connection.cursor() as cursor:
                 cursor.execute(KEEP_SHORT)
         yield Lease() if is_ours else None
+
+
+def take_lease(name: str) -> Lease | None:
+    """The lock of that name until this database session ends, for whoever has no block; None if another has it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [lock_key(name)])
+        if not cursor.fetchone()[0]:
+            return None
+        cursor.execute(KEEP_SHORT)
+    return Lease()
