@@ -35,7 +35,8 @@ class Command(BaseCommand):
     help = """Run a local look-alike of Binance: spot and public futures REST and the websocket streams on one port,
 and on a second one, on loopback, an endpoint that makes it misbehave and tells what it was asked.
 
-Its time begins at --start and runs --speed times as fast as the wall's, up to the last candle, where it stands still.
+Its time begins at --start and runs --speed times as fast as the wall's, up to --end or the last candle, where it
+stands still.
 Request weight and bans are counted in the wall's minutes. A port of 0 is any that is free; the first line of the
 output says which.
 
@@ -59,6 +60,7 @@ Example: manage.py exchange --candles ingestion/recordings/2021-06-10_2021-07-10
             type=_start,
             help="UTC time to begin at, or 'clock': where the market clock of our database stands (the first candle)",
         )
+        parser.add_argument("--end", type=utc_time, help="UTC time to stand still at (the last candle's close)")
         parser.add_argument("--weight-limit", type=_weight, default=6000, help="request weight a minute (6000)")
         parser.add_argument("--latency", type=_latency, default=0.0, metavar="MS", help="delay of every answer (0)")
 
@@ -68,7 +70,9 @@ Example: manage.py exchange --candles ingestion/recordings/2021-06-10_2021-07-10
         market = self._market(options)
         exchange = Exchange(
             market,
-            ExchangeClock(_start_ms(market, options["start"]), options["speed"], end_ms=market.end_ms),
+            ExchangeClock(
+                _start_ms(market, options["start"]), options["speed"], end_ms=_end_ms(market, options["end"])
+            ),
             limits=Limits(options["weight_limit"]),
             latency=options["latency"] / 1000,
         )
@@ -144,6 +148,10 @@ def _start_ms(market: Market, start: datetime | str | None) -> int:
             f" to {last:%Y-%m-%d %H:%M}"
         )
     return to_ms(moment)
+
+
+def _end_ms(market: Market, end: datetime | None) -> int:
+    return market.end_ms if end is None else min(to_ms(end), market.end_ms)
 
 
 def _market_clock() -> datetime:

@@ -1,0 +1,30 @@
+"""What a lived system is judged by: invariants, `certify`, `audit`, and the tables of a life without faults."""
+
+from typing import Any
+
+from tests.tables import Tables, differences
+
+
+class Judgement:
+    """Of one system, as `examine` wrote it down."""
+
+    def __init__(self, report: dict[str, Any]) -> None:
+        self.tables: Tables = {name: [tuple(row) for row in rows] for name, rows in report["tables"].items()}
+        self.findings: list[dict[str, Any]] = report["findings"]
+        self.certified, self.audited = report["certify"], report["audit"]
+
+    def complaints(self, fault_free: "Judgement | None" = None) -> list[str]:
+        """Everything that is wrong, a line each; nothing if the faults have left no trace."""
+        failed = [f"{each['name']} {each['title']}: {each['seen']}" for each in self.findings if not each["passed"]]
+        named = (("certify", self.certified), ("audit", self.audited))
+        differing = [f"{name}: {line}" for name, report in named for line in report["differences"]]
+        unclear = [f"certify, unclear: {line}" for line in self.certified["unclear"]]
+        tables = differences(self.tables, fault_free.tables) if fault_free else []
+        return [*failed, *differing, *unclear, *tables]
+
+    def figures(self) -> str:
+        rows = sum(len(rows) for rows in self.tables.values())
+        return (
+            f"{len(self.findings)} findings, certified {self.certified['closes']} closes and {self.certified['scans']}"
+            f" scans, audited {self.audited['events']} events and {self.audited['replayed']} versions, {rows:,} rows"
+        )
