@@ -1,4 +1,7 @@
 from django.apps import AppConfig
+from django.conf import settings
+
+from alphapulse_site import logs
 
 
 class SiteConfig(AppConfig):
@@ -10,3 +13,6 @@ class SiteConfig(AppConfig):
     def ready(self) -> None:
         # Imported for their signal receivers; what needs the models cannot be imported sooner.
         from alphapulse_site import broker, parking  # noqa: F401
+
+        if settings.ALPHAPULSE_LOG == logs.JSON:
+            logs.take_the_rest()

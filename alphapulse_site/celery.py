@@ -84,3 +84,11 @@ app.conf.task_queues = queues.declared(QUEUES, rabbitmq=rabbitmq_is_chosen())
 app.conf.task_routes = {name: {"queue": queue} for name, queue in ROUTES.items()}
 app.conf.beat_schedule = schedule_entries()
 app.autodiscover_tasks()
+
+
+def _connect() -> None:
+    # Imported for its signal receivers, which must be there before a worker sets up its logging.
+    from alphapulse_site import celery_logs  # noqa: F401
+
+
+_connect()

@@ -1,6 +1,7 @@
 """Work that must happen once a period, signs of life, and locks between processes. PostgreSQL is the referee."""
 
 import hashlib
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
@@ -13,8 +14,10 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from alphapulse_site.clock import market_now
+from alphapulse_site.log_context import about
 from alphapulse_site.models import Heartbeat, JobRun
 
+logger = logging.getLogger(__name__)
 Report = Mapping[str, Any]
 
 
@@ -27,6 +30,11 @@ def run_once(
     If the effect raises, nothing of it stays, the error is written to the run, and the next call tries again.
     `due_at`: the market time at which the period was over; the run then knows how late it is.
     """
+    with about(job=job, period=period):
+        return _run_once(job, period, effect, due_at)
+
+
+def _run_once(job: str, period: str, effect: Callable[[], Report | None], due_at: datetime | None) -> JobRun | None:
     run = _set_out(job, period, market_at=market_now(), due_at=due_at)
     if run is None or run.is_done:
         return run
@@ -38,6 +46,7 @@ def run_once(
             status=JobRun.Status.DONE, finished_at=timezone.now(), report=dict(report), error=""
         )
     run.refresh_from_db()
+    logger.info("%s %s is done", job, period)
     return run
 
 
@@ -78,6 +87,9 @@ class _RecordFailure:
     ) -> None:
         if kind is None:
             return
+        logger.warning(
+            "%s %s did not come to its end, the next try begins anew: %s", self.run.job, self.run.period, error
+        )
         JobRun.objects.filter(pk=self.run.pk).exclude(status=JobRun.Status.DONE).update(
             status=JobRun.Status.FAILED, finished_at=timezone.now(), error=f"{kind.__name__}: {error}"
         )

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from alphapulse_site import environment, queues
+from alphapulse_site import environment, logs, queues
 from alphapulse_site.places import Places
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -339,16 +339,9 @@ CELERY_BEAT_SCHEDULER = "alphapulse_site.beat:LeasedScheduler"
 CELERY_TIMEZONE = "UTC"
 CELERY_ENABLE_UTC = True
 
-# --- logging: plain lines on standard error, for whoever collects them ------------------------------------------------
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {
-        "handlers": ["stderr"],
-        "level": environment.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
-    },
-    # At DEBUG it writes down the path of each request, and Telegram's holds the token.
-    "loggers": {"urllib3": {"level": "INFO"}},
-}
+# --- logging: to standard error, for whoever collects it -------------------------------------------------------------
+# Lines for people, or one JSON object each.
+ALPHAPULSE_LOG = environment.choice("ALPHAPULSE_LOG", logs.LINE if IS_EMBEDDED else logs.JSON, (logs.LINE, logs.JSON))
+LOGGING = logs.configuration(
+    ALPHAPULSE_LOG, environment.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
+)

@@ -88,6 +88,7 @@ FRAME = (
     "hints",
     "jobs",
     "lease",
+    "log_context",
     "models",
     "pages",
     "parking",

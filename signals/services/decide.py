@@ -1,12 +1,15 @@
 """The second phase of a close: resolve what was open, ask the serial gates, publish signals and keep shadows."""
 
+import logging
 from datetime import datetime
+from functools import partial
 
 import numpy as np
 from django.db import connection, transaction
 from django.utils import timezone
 
 from alphapulse_site.copying import copy_rows
+from alphapulse_site.log_context import about
 from ingestion.timeframes import Timeframe
 from signals.configuration import rules, scan_timeframe
 from signals.heads import HEADS
@@ -17,6 +20,8 @@ from signals.selectors import past_signals, undecided_scans
 from signals.services.positions import open_positions
 from signals.services.track import track
 from signals.version import Version
+
+logger = logging.getLogger(__name__)
 
 GATES_LOCK = 0x6A7E5
 
@@ -38,6 +43,7 @@ def decide_close(*, close: datetime, version: Version) -> int | None:
         signals = store_decisions(decided, timeframe, version.weight_version)
         row.decided_at, row.scans, row.signals = timezone.now(), len(decided), signals
         row.save(update_fields=["decided_at", "scans", "signals"])
+    logger.info("%d scans decided, %d signals", len(decided), signals)
     return signals
 
 
@@ -63,4 +69,13 @@ def store_decisions(decided: Decisions, timeframe: Timeframe, version: int) -> i
     copy_rows(Signal, signals)
     copy_rows(RejectedSignal, [decision for decision in tracked if isinstance(decision, RejectedSignal)])
     open_positions([signal.scan_id for signal in signals])
+    transaction.on_commit(partial(tell, signals))
     return int(np.count_nonzero(decided.reason == ""))
+
+
+def tell(signals: list[Signal]) -> None:
+    """A line for each signal that was published."""
+    for signal in signals:
+        with about(scan_id=signal.scan_id):
+            what = (signal.symbol, signal.get_direction_display(), signal.expected_r)
+            logger.info("signal: %s %s, %+.3f R expected", *what)

@@ -1,13 +1,16 @@
 """Follow open brackets through the stored 1m candles, from where they were last read: downtime is replayed."""
 
+import logging
 from collections.abc import Iterable
 from datetime import datetime
+from functools import partial
 from itertools import groupby
 
 import numpy as np
 from django.db import transaction
 from django.db.models import QuerySet
 
+from alphapulse_site.log_context import about
 from ingestion.candles import load_candles
 from ingestion.selectors import delisted_at_ms, known_until
 from ingestion.timeframes import Candles, IntArray
@@ -18,6 +21,8 @@ from signals.models import Signal, TrackedDecision
 from signals.rows import MIRROR_COLUMNS, OUTCOME_COLUMNS, order_of, set_mirror_outcome, set_outcome, to_ms, to_time
 from signals.selectors import unresolved
 from signals.services.positions import close_positions
+
+logger = logging.getLogger(__name__)
 
 
 def track(model: type[TrackedDecision], *, until: datetime, symbols: Iterable[str] | None = None) -> int:
@@ -84,10 +89,20 @@ def _record(
     if touch:
         set_outcome(decision, touch)
         # One winner: whoever finds the outcome still empty writes it, a slower worker changes nothing.
-        return bool(rows.filter(outcome="").update(**{name: getattr(decision, name) for name in OUTCOME_COLUMNS}))
+        won = rows.filter(outcome="").update(**{name: getattr(decision, name) for name in OUTCOME_COLUMNS})
+        if won and isinstance(decision, Signal):
+            transaction.on_commit(partial(_tell, decision))
+        return bool(won)
     if decision.entry is None:
         _note_entry(rows, decision, minutes, rules().costs)
     return False
+
+
+def _tell(signal: Signal) -> None:
+    """A line for each signal that has ended; shadows are too many."""
+    with about(scan_id=signal.scan_id):
+        net_r = "no R" if signal.net_r is None else f"{signal.net_r:+.3f} R"
+        logger.info("outcome: %s %s, %s, %s", signal.symbol, signal.get_direction_display(), signal.outcome, net_r)
 
 
 def _note_entry(rows: QuerySet[TrackedDecision], decision: TrackedDecision, minutes: Candles, costs: Costs) -> None:

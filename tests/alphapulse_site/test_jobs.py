@@ -17,7 +17,8 @@ from django.conf import settings
 from alphapulse_site import environment
 # The frame alone, to be at the start quickly.
 settings.configure(
-    DATABASES={"default": environment.database("DATABASE_URL")}, INSTALLED_APPS=["alphapulse_site"], USE_TZ=True
+    DATABASES={"default": environment.database("DATABASE_URL")}, INSTALLED_APPS=["alphapulse_site"], USE_TZ=True,
+    ALPHAPULSE_LOG="line",
 )
 django.setup()
 from alphapulse_site.jobs import beat, run_once
