@@ -11,8 +11,14 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 LONGEST_REASON = 500
+CHECKBOX = (
+    '<input type="checkbox" name="{}" value="{}" class="action-select"'
+    ' aria-label="Select this object for an action - {}">'
+)
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,10 @@ class Act:
 
 class ActsAdmin(admin.ModelAdmin):
     """A page whose actions ask first. They are for those with the permission to change its model: operators."""
+
+    def action_checkbox(self, obj: Any) -> SafeString:
+        """Django's, without a template for each row."""
+        return format_html(CHECKBOX, ACTION_CHECKBOX_NAME, obj.pk, obj)
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
         opts = self.opts

@@ -1,6 +1,7 @@
 """Student's t for whole degrees of freedom: the sums are finite then, and exact to rounding. Pure."""
 
 import math
+from functools import lru_cache
 
 
 def student_within(angle: float, freedom: int) -> float:
@@ -15,6 +16,7 @@ def student_within(angle: float, freedom: int) -> float:
     return 2 / math.pi * (angle + sine * total) if odd else sine * total
 
 
+@lru_cache(maxsize=4096)
 def student_reach(level: float, freedom: int) -> float:
     """The t with P(|T| <= t) = level, by halving: how many standard errors an interval of that level reaches.
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 
+from analytics.dashboard.choices import Choices
 from analytics.selectors.decisions import OPEN, Wanted
 from ingestion.models import Symbol
 from ingestion.timeframes import TIMEFRAMES
@@ -43,7 +44,7 @@ class MarketTime(forms.DateTimeField):
 class SignalsQuestion(forms.Form):
     """Which signals to list, in the words of the API."""
 
-    symbol = forms.ChoiceField(choices=symbol_choices, required=False)
+    symbol = forms.ChoiceField(choices=symbol_choices, required=False, widget=Choices)
     direction = forms.TypedChoiceField(
         choices=plain(("long", "short")),
         coerce=lambda word: Direction[word.upper()].value,
@@ -101,6 +102,6 @@ class RejectionsQuestion(forms.Form):
 class WhyQuestion(forms.Form):
     """Why was there no trade for a symbol at a time?"""
 
-    symbol = forms.ChoiceField(choices=symbol_choices)
+    symbol = forms.ChoiceField(choices=symbol_choices, widget=Choices)
     at = MarketTime(required=False, label="market time")
     timeframe = forms.ChoiceField(choices=plain(TIMEFRAMES), required=False)

@@ -64,7 +64,7 @@ class Daily:
 def per_day(day: IntArray, values: FloatArray) -> Daily:
     """Values (n,) summed and counted by their day."""
     totals = evaluation.by_day(day, values, np.ones(len(values)))
-    return Daily(np.unique(day), totals[:, 0], totals[:, 1])
+    return Daily(evaluation.days_of(day)[0], totals[:, 0], totals[:, 1])
 
 
 def share(successes: int, n: int) -> Estimate:

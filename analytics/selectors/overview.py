@@ -1,5 +1,6 @@
 """The first page: what was decided lately, what is open, what it earned, and what the last night learned."""
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -8,7 +9,7 @@ from django.conf import settings
 from django.db.models import Case, Count, F, Sum, When
 from django.db.models.functions import Extract
 
-from analytics.selectors.kept import kept
+from analytics.selectors.kept import kept, kept_between_outcomes
 from ingestion.selectors import last_closes
 from learning.models import LearningState
 from signals.gates import REASONS
@@ -85,17 +86,24 @@ class Equity:
 
 
 def equity(at: datetime) -> Equity:
-    """Profits added up in the order in which the positions closed; a point for each moment at which any did."""
-    closed = Position.objects.filter(closed_at__lte=at).values("closed_at").annotate(paid=Sum("profit"))
-    total, before, curve = START_EQUITY, START_EQUITY, []
-    a_day_ago = (at - timedelta(days=1)).timestamp()
+    """A point for each moment up to `at` at which a position closed."""
+    curve = equity_curve()
+    seconds = [second for second, _ in curve]
+    known, a_day_ago = (bisect_right(seconds, moment.timestamp()) for moment in (at, at - timedelta(days=1)))
+    held = [START_EQUITY, *(equity for _, equity in curve)]
+    return Equity(held[known], held[a_day_ago], curve[:known])
+
+
+@kept_between_outcomes
+def equity_curve() -> tuple[tuple[int, float], ...]:
+    """Profits added up in the order in which the positions closed."""
+    closed = Position.objects.filter(closed_at__isnull=False).values("closed_at").annotate(paid=Sum("profit"))
     in_order = closed.annotate(second=Extract("closed_at", "epoch")).order_by("closed_at")
+    total, curve = START_EQUITY, []
     for second, paid in in_order.values_list("second", "paid"):
         total += paid
         curve.append((int(second), total))
-        if second <= a_day_ago:
-            before = total
-    return Equity(total, before, tuple(curve))
+    return tuple(curve)
 
 
 @kept

@@ -7,16 +7,13 @@ from typing import Any, NamedTuple
 from django.db.models import QuerySet
 
 from analytics.selectors.advice import gate_advice
-from analytics.selectors.gates import gate_days, held_in
 from analytics.selectors.kept import keep
 from analytics.selectors.listed import GRACE_SECONDS
 from analytics.selectors.overview import Decided, decided
-from analytics.selectors.rejections import rejection_analysis
+from analytics.selectors.rejections import weighed
 from analytics.selectors.scope import Scope
 from analytics.selectors.stamps import read_stamp
-from learning.proposals import propose
 from learning.refusals import GOOD, MISSED
-from signals.configuration import rules
 from signals.gates import GATES, REASONS
 from signals.models import RejectedSignal
 
@@ -72,15 +69,15 @@ def lately_refused(length: timedelta) -> Refused | None:
 
 def refused(scope: Scope) -> Refused:
     """Everything on the page of rejections."""
-    found = decided(scope.since, scope.until)
+    found, judged = decided(scope.since, scope.until), weighed(scope)
     return Refused(
         scope=scope,
         decided=found,
         steps=funnel(found),
-        analysis=rejection_analysis(scope),
+        analysis=judged.analysis,
         missed=list(matured(scope).filter(MISSED).order_by("-net_r", "-opened_at")[:SHOWN]),
         good=list(matured(scope).filter(GOOD).order_by("net_r", "-opened_at")[:SHOWN]),
-        advice=gate_advice(propose(gate_days(scope, held_in(scope)), rules().gates.regime_limits)),
+        advice=gate_advice(judged.proposals),
     )
 
 

@@ -1,6 +1,7 @@
 """What the gates refused, and whether refusing paid, as the rejection endpoint says it."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -8,9 +9,12 @@ from django.db.models import Count, Q, Sum
 
 from analytics.selectors.estimates import Daily, Estimate, daily_ratio
 from analytics.selectors.gates import GateWorth, gate_days, held_in, whole_days, worths
+from analytics.selectors.kept import kept
 from analytics.selectors.scope import Scope
 from learning.gate_days import GateDays, cube
+from learning.proposals import Proposal, propose
 from learning.refusals import BARRIERS, Held
+from signals.configuration import rules
 from signals.models import RejectedSignal
 
 
@@ -21,10 +25,28 @@ def daily(rows: GateDays, top: str, bottom: str) -> Daily:
     return Daily(days, totals[:, 0, 0], totals[:, 0, 1])
 
 
-def rejection_analysis(scope: Scope) -> dict[str, Any]:
-    """Everything the rejection endpoint says; null and n = 0 where nothing has matured."""
+@dataclass(frozen=True)
+class Weighed:
+    """What was refused in a stretch: `analysis` as the rejection endpoint says it, and what its days propose."""
+
+    analysis: dict[str, Any]
+    proposals: list[Proposal]
+
+
+@kept
+def weighed(scope: Scope) -> Weighed:
+    """Both from one reading of the days, and once for all pages and reports about that stretch."""
     held = held_in(scope)
     figures = gate_days(scope, held)
+    return Weighed(_analysis(scope, held, figures), propose(figures, rules().gates.regime_limits))
+
+
+def rejection_analysis(scope: Scope) -> dict[str, Any]:
+    """Everything the rejection endpoint says; null and n = 0 where nothing has matured. Shared: read it only."""
+    return weighed(scope).analysis
+
+
+def _analysis(scope: Scope, held: Held, figures: GateDays) -> dict[str, Any]:
     refused, published = figures.refused, figures.published
     found = worths(figures)
     valued, accepted = int(refused.total("valued")), int(published.total("valued"))

@@ -9,19 +9,16 @@ from typing import Any
 from alphapulse_site.clock import market_now
 from analytics.selectors import figures, schedule
 from analytics.selectors.advice import adjusted_heads, equal_weights_advice, gate_advice, harm_advice, weight_advice
-from analytics.selectors.gates import gate_days, held_in
 from analytics.selectors.heads import HeadRecord, described, head_records, ranking
 from analytics.selectors.outcomes import Outcomes, matured_outcomes
 from analytics.selectors.progress import learning_progress, regret
-from analytics.selectors.rejections import rejection_analysis
+from analytics.selectors.rejections import rejection_analysis, weighed
 from analytics.selectors.scope import Scope
 from analytics.selectors.scores import lean_losses
 from analytics.selectors.signs import Signs
 from analytics.selectors.trades import overall
 from analytics.selectors.versions import challenger, shares, weight_history, weights_by_version, weights_in_force
 from analytics.selectors.weekly import weekly_trends
-from learning.proposals import propose
-from signals.configuration import rules
 from signals.consensus import Weights
 from signals.heads import HEADS
 
@@ -115,9 +112,8 @@ def advice(learned: Learned) -> list[Report]:
     """The rows of the recommendations."""
     losses, scope = lean_losses(learned.outcomes, learned.versions), learned.scope
     against_equal = regret(learned.outcomes, losses.consensus, losses.equal)
-    proposals = propose(gate_days(scope, held_in(scope)), rules().gates.regime_limits)
     harmful = harm_advice(learned.records, shares(learned.in_force), learned.suggested)
-    system = [*gate_advice(proposals), *equal_weights_advice(against_equal.per_lean)]
+    system = [*gate_advice(weighed(scope).proposals), *equal_weights_advice(against_equal.per_lean)]
     return [*system, *learned.weight_advice, *harmful]
 
 

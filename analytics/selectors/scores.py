@@ -55,15 +55,15 @@ def head_votes(outcomes: Outcomes, head: int, bias: FloatArray) -> HeadVotes:
     """A head is scored on the trade of its own side: where it voted against the lean, on the mirror."""
     votes = outcomes.evidence[:, head]
     awake = votes != 0
-    seen, stated = outcomes.rows(awake), votes[awake]
-    agreed = np.sign(stated) == seen.side
-    won = np.where(agreed, seen.net_r, seen.mirror_net_r) > 0
+    stated = votes[awake]
+    agreed = np.sign(stated) == outcomes.side[awake]
+    won = np.where(agreed, outcomes.net_r[awake], outcomes.mirror_net_r[awake]) > 0
     intercept = np.where(stated > 0, bias[awake, 0], bias[awake, 1])
     return HeadVotes(
-        day=seen.day,
+        day=outcomes.day[awake],
         agreed=agreed,
-        is_signal=seen.is_signal,
-        lean_won=seen.won,
+        is_signal=outcomes.is_signal[awake],
+        lean_won=outcomes.won[awake],
         own_loss=loss(intercept + np.abs(stated), won),
         base_loss=loss(intercept, won),
     )

@@ -18,7 +18,10 @@ SELECT (SELECT max(close_time) FROM scan_closes WHERE timeframe = %s AND decided
 """
 
 # Outcomes come with closes and, between them, with the polls, each of which beats when it has written them.
-READ_POLLS = "SELECT coalesce(sum(beats), 0)::bigint FROM heartbeats WHERE name = ANY(%s)"
+# What a person declares void ends in neither.
+READ_POLLS = """
+SELECT coalesce(sum(beats), 0)::bigint + (SELECT count(*) FROM voided_decisions) FROM heartbeats WHERE name = ANY(%s)
+"""
 
 
 @dataclass(frozen=True)

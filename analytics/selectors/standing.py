@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
+from analytics.selectors.kept import keep
 from analytics.selectors.nights import Night
+from analytics.selectors.stamps import read_stamp
 from learning.betting import Bets
 from learning.by_hand import held_by
 from learning.config import Config
@@ -56,8 +58,9 @@ class Standing:
 
 
 def standing(night: Night) -> Standing:
-    """As the last night left it, and a person since."""
-    return standing_of(night.ruling, night.draft)
+    """As the last night left it, and a person since; kept until a line of the ledger or a version comes."""
+    versions = night.ruling.pk, night.draft.pk if night.draft else 0
+    return keep(("standing", *versions), read_stamp, lambda: standing_of(night.ruling, night.draft))
 
 
 def standing_of(ruling: LearningState, draft: LearningState | None) -> Standing:

@@ -23,7 +23,7 @@ def whole_weeks(scope: Scope) -> list[date]:
 
 def weekly_trends(scope: Scope) -> dict[str, Any]:
     """A row a week that holds anything, and the change of the mean net R from the earlier to the later half."""
-    trades, shadows = closed_trades(scope), gate_days(scope, held_in(scope)).refused
+    trades, shadows = closed_trades(scope), gate_days(scope, held_in(scope), ("good", "missed")).refused
     weeks = [_week(monday, trades, shadows) for monday in whole_weeks(scope)]
     change = _change(per_day(trades.day, trades.net_r))
     return {

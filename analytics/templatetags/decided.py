@@ -7,8 +7,11 @@ from typing import Any
 
 from django import template
 from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from analytics.templatetags.shown import DASH, MINUS
+from signals.first_touch import Outcome
 from signals.models import TrackedDecision
 
 register = template.Library()
@@ -18,6 +21,16 @@ register = template.Library()
 def page_of(number: int, kind: str) -> str:
     """The address of a signal's or shadow's own page."""
     return reverse(f"dashboard:{kind}", args=[number])
+
+
+@register.filter
+def outcome_pill(decision: TrackedDecision) -> SafeString:
+    """What became of it, in the colour of its result."""
+    outcome = decision.outcome
+    tone = (
+        "accent" if not outcome else "" if outcome == Outcome.VOID else "good" if (decision.net_r or 0) > 0 else "bad"
+    )
+    return format_html('<span class="pill {}">{}</span>', tone, outcome or "open")
 
 
 @register.filter

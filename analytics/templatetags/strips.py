@@ -1,8 +1,14 @@
 """Small plots that stand in a line of a table: SVG whose places are shares of its width, so that it fits any screen."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django import template
+from django.utils.html import escape
+from django.utils.safestring import SafeString
+
+from analytics.selectors.coverage import DayOfSymbol, Minutes
+from analytics.templatetags.shown import words
 
 register = template.Library()
 MIDDLE, HALF = 50.0, 48.0
@@ -32,6 +38,22 @@ def interval(value: float | None, low: float | None, high: float | None, scale: 
     excludes = low is not None and high is not None and (low > 0 or high < 0)
     tone = "muted" if not excludes else "good" if (value or 0.0) > 0 else "bad"
     return {"low": start, "high": end, "point": point, "tone": tone}
+
+
+@register.filter
+def marks(days: Iterable[DayOfSymbol]) -> SafeString:
+    """The days of a symbol's row in the map that are not simply complete."""
+    return SafeString(
+        "".join(
+            f'<rect class="{day.kind}" x="{day.place}" width="1" height="1">'
+            f"<title>{day.day:%Y-%m-%d}: {told(day.minutes)}</title></rect>"
+            for day in days
+        )
+    )
+
+
+def told(minutes: Minutes) -> str:
+    return escape(", ".join(f"{length} min {words(kind)}" for kind, length in minutes.items()))
 
 
 @register.inclusion_tag("dashboard/parts/share.html")

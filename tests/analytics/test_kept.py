@@ -10,10 +10,19 @@ import pytest
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
+from alphapulse_site.jobs import beat
 from analytics.api.views import base
-from analytics.selectors import kept
+from analytics.selectors import kept, overview
 from analytics.selectors.kept import SHELF, Shelf
-from analytics.selectors.stamps import read_stamp
+from analytics.selectors.nights import last_night
+from analytics.selectors.rejections import rejection_analysis
+from analytics.selectors.scope import Scope
+from analytics.selectors.signs import OUTCOME_MONITOR
+from analytics.selectors.stamps import read_outcome_stamp, read_stamp
+from analytics.selectors.standing import standing
+from learning.by_hand import freeze
+from learning.versions import ensure_birth
+from signals.models import Position, VoidedDecision
 from tests.analytics import rows
 
 QUARTER = timedelta(minutes=15)
@@ -216,3 +225,63 @@ def test_another_query_is_another_report(anonymous: APIClient) -> None:
     rows.market_clock()
     answers = [anonymous.get(f"/api/learning/performance?period={days}d").json() for days in (7, 8)]
     assert [answer["overall"]["period"] for answer in answers] == ["7d", "8d"]
+
+
+@pytest.mark.django_db
+def test_what_was_refused_is_weighed_again_when_a_close_was_decided() -> None:
+    rows.market_clock()
+    rows.scan_close(rows.NOW - QUARTER)
+    month = Scope.last(timedelta(days=30), until=rows.NOW)
+    first = rejection_analysis(month)
+    rows.shadow(-1.0)
+    assert rejection_analysis(month) is first
+
+    rows.scan_close(rows.NOW)
+
+    assert (first["resolved_leans"], rejection_analysis(month)["resolved_leans"]) == (0, 1)
+
+
+@pytest.mark.django_db
+def test_the_paper_account_is_added_up_again_when_a_poll_closed_a_position() -> None:
+    rows.market_clock()
+    paid = Position(signal=rows.signal(1.0), quantity=1, equity_before=10_000, opened_at=rows.NOW - timedelta(days=2))
+    before = overview.equity(rows.NOW).now
+    paid.closed_at, paid.profit = rows.NOW - QUARTER, 50.0
+    paid.save()
+
+    beat(OUTCOME_MONITOR)
+
+    assert overview.equity(rows.NOW).now == before + 50.0
+
+
+@pytest.mark.django_db
+def test_a_bracket_that_a_person_ended_counts_at_once() -> None:
+    rows.market_clock()
+    ended = rows.signal(None)
+    before = read_outcome_stamp()
+    VoidedDecision.objects.create(
+        scan_id=ended.scan_id,
+        symbol=ended.symbol,
+        timeframe=ended.timeframe,
+        opened_at=ended.opened_at,
+        market_at=rows.NOW,
+        both=True,
+        by="operator",
+        reason="drawn",
+    )
+    assert read_outcome_stamp() != before
+
+
+@pytest.mark.django_db
+def test_the_first_page_says_at_once_who_holds_the_weights() -> None:
+    rows.market_clock()
+    ensure_birth()
+
+    def holder() -> str:
+        night = last_night()
+        assert night is not None
+        return standing(night).held_by
+
+    assert (holder(), holder()) == ("", "")
+    freeze(by="operator", expected=1)
+    assert holder() == "version 2, freeze by operator"

@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 from django import forms
 
+from analytics.dashboard.choices import Choices
 from analytics.dashboard.views.base import Page
 from analytics.frame import Frame
 from analytics.selectors import coverage
@@ -15,7 +16,7 @@ DAYS = (7, 30, 90)
 class GapFilter(forms.Form):
     """Which gaps, and how many days of the map."""
 
-    symbol = forms.ModelChoiceField(Symbol.objects.all(), required=False, empty_label="all")
+    symbol = forms.ModelChoiceField(Symbol.objects.all(), required=False, empty_label="all", widget=Choices)
     status = forms.ChoiceField(choices=[("", "all"), *CandleGap.Status.choices], required=False)
     days = forms.TypedChoiceField(
         choices=[(days, f"{days} days") for days in DAYS], coerce=int, required=False, initial=30
