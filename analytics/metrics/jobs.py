@@ -39,6 +39,12 @@ def jobs(frame: Frame) -> Iterator[Metric]:
         "job",
         {job: duration(run) for job, run in newest.items()},
     )
+    yield from gauges(
+        "alphapulse_job_last_start_delay_seconds",
+        "Seconds of the market from the end of its period to the last try of a job's newest run.",
+        "job",
+        {job: run.lateness for job, run in newest.items()},
+    )
 
 
 def _lateness(at: datetime, speed: float) -> Iterator[Metric]:

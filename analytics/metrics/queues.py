@@ -60,5 +60,6 @@ def signs_of_life() -> Iterator[Metric]:
 
 
 def parked() -> Iterator[Metric]:
-    waits = ParkedTask.objects.filter(retried_at=None)
-    yield from gauge("alphapulse_parked_tasks", "Tasks that failed for good and were not sent again.", counted(waits))
+    yield from gauge(
+        "alphapulse_parked_tasks", "Tasks that failed for good and were not sent again.", counted(ParkedTask.waiting())
+    )

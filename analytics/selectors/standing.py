@@ -13,6 +13,8 @@ from learning.models import LearningState
 from learning.procedure import Procedure
 from learning.selectors import newest_in_force, procedure_now
 
+# The claim of the guard, by which it puts equal weights back.
+IS_WORSE = "what is in force is worse than equal weights"
 NO_EFFECT = {"value": None, "ci_low": None, "ci_high": None, "scans": 0, "words": ""}
 
 
@@ -88,7 +90,7 @@ def _proofs(procedure: Procedure, config: Config) -> tuple[Proof, ...]:
     def proof(claim: str, bets: Bets) -> Proof:
         return Proof(claim, bets.value, bets.days, config.betting_threshold)
 
-    guard = proof("what is in force is worse than equal weights", procedure.guard)
+    guard = proof(IS_WORSE, procedure.guard)
     if procedure.phase == "live":
         return (guard,)
     opening = proof("the learner beats equal weights", procedure.opening)

@@ -3,14 +3,11 @@
 import json
 import logging
 import os
-import signal
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,95 +21,34 @@ from alphapulse_site.jobs import run_once
 from alphapulse_site.log_context import about, facts
 from alphapulse_site.logs import JsonLine, process_name
 from alphapulse_site.models import Heartbeat, JobRun
-from alphapulse_site.processes import read_procfile
 from signals.models import Signal
 from signals.services import track
+from tests.alphapulse_site.procfile import ROOT, SECONDS, Running, environment_of, running, wait_until
 from tests.analytics import rows
 from tests.analytics.test_invariants import candles
-from tests.browser.site import free_port
 
-ROOT = Path(__file__).resolve().parents[2]
-SECONDS = 90
 PROCESSES = ("web", "stream", "beat", "scan", "learning", "flower")
 Line = dict[str, Any]
 
 
-class Running:
-    """Processes of the Procfile, each with its own log."""
-
-    def __init__(self, environment: dict[str, str], logs: Path) -> None:
-        self._environment, self._logs = environment, logs
-        self._commands = read_procfile(ROOT / "Procfile")
-        self._processes: list[subprocess.Popen[bytes]] = []
-
-    def start(self, name: str) -> None:
-        with (self._logs / f"{name}.log").open("wb") as log:
-            self._processes.append(
-                subprocess.Popen(
-                    self._commands[name], shell=True, env=self._environment, cwd=ROOT, stdout=log, stderr=log
-                )
-            )
-
-    def stop(self) -> None:
-        for process in self._processes:
-            process.send_signal(signal.SIGTERM)
-        for process in self._processes:
-            try:
-                process.wait(SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-    def said(self, name: str) -> list[str]:
-        return [line for line in (self._logs / f"{name}.log").read_text(encoding="utf-8").splitlines() if line.strip()]
-
-    def lines(self, name: str) -> list[Line]:
-        """Each line as the object that it is; a line that is none fails, and is shown."""
-        found = []
-        for text in self.said(name):
-            try:
-                found.append(json.loads(text))
-            except ValueError:
-                pytest.fail(f"{name} said a line that is no JSON: {text!r}")
-        return found
-
-
-@contextmanager
-def running(environment: dict[str, str], logs: Path) -> Iterator[Running]:
-    processes = Running(environment, logs)
-    try:
-        yield processes
-    finally:
-        processes.stop()
-
-
-@pytest.fixture
-def environment(process_environment: dict[str, str]) -> dict[str, str]:
-    programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return process_environment | {
-        "ALPHAPULSE_LOG": "json",
-        "PATH": programs,
-        "PORT": str(free_port()),
-        "FLOWER_PORT": str(free_port()),
-        "PYTHONUNBUFFERED": "1",
-        # What a test run is not told of and a process of the Procfile should not say either.
-        "PYTHONWARNINGS": "ignore",
-    }
-
-
-def wait_until(holds: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not holds():
-        assert time.monotonic() < deadline, f"waited in vain for {what}"
-        time.sleep(0.2)
+def lines(processes: Running, name: str) -> list[Line]:
+    """Each line as the object that it is; a line that is none fails, and is shown."""
+    found = []
+    for text in processes.said(name):
+        try:
+            found.append(json.loads(text))
+        except ValueError:
+            pytest.fail(f"{name} said a line that is no JSON: {text!r}")
+    return found
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.django_db(transaction=True)
 def test_every_line_of_every_process_is_one_json_object(
-    environment: dict[str, str], empty_broker: None, tmp_path: Path
+    process_environment: dict[str, str], empty_broker: None, tmp_path: Path
 ) -> None:
+    environment = environment_of(process_environment, ALPHAPULSE_LOG="json")
     rows.market_clock()
     for close in (rows.NOW - timedelta(days=1), rows.NOW):
         rows.scan_close(close)
@@ -131,26 +67,26 @@ def test_every_line_of_every_process_is_one_json_object(
         wait_until(lambda: any("raised" in text for text in processes.said("scan")), "the task that fails")
         wait_until(lambda: any(text for text in processes.said("beat") if "Starting" in text), "beat")
 
-    lines = {name: processes.lines(name) for name in PROCESSES}
-    for name, found in lines.items():
+    told = {name: lines(processes, name) for name in PROCESSES}
+    for name, found in told.items():
         assert found, f"{name} said nothing"
         for line in found:
             assert {"time", "level", "logger", "message", "process"} <= line.keys(), line
             assert line["process"] == name
             assert datetime.fromisoformat(line["time"]).utcoffset() == timedelta(0)
-    asked = [line for line in lines["web"] if line["logger"] == "gunicorn.access"]
+    asked = [line for line in told["web"] if line["logger"] == "gunicorn.access"]
     assert {(line["method"], line["path"], line["status"]) for line in asked} >= {
         ("GET", "/metrics", 200),
         ("GET", "/api/nowhere/", 404),
     }
-    of_canary = [line for line in lines["scan"] if line.get("task_id") == canary]
+    of_canary = [line for line in told["scan"] if line.get("task_id") == canary]
     assert {line["task"] for line in of_canary} == {"alphapulse_site.canary"}
     # What the worker says before the task, and what is said inside of it.
     assert {line["logger"] for line in of_canary} == {"celery.worker.strategy", "celery.app.trace"}
-    [error] = [line for line in lines["scan"] if line["level"] == "ERROR"]
+    [error] = [line for line in told["scan"] if line["level"] == "ERROR"]
     assert (error["task_id"], error["close"]) == (failing, "2021-01-01T00:00:00+00:00")
     assert "DoesNotExist" in error["exception"]
-    [done] = [line for line in lines["learning"] if line["message"] == "daily_learning 2021-07-09 is done"]
+    [done] = [line for line in told["learning"] if line["message"] == "daily_learning 2021-07-09 is done"]
     assert (done["job"], done["period"], done["task"]) == ("daily_learning", "2021-07-09", "learning.resume_jobs")
 
 

@@ -124,7 +124,7 @@ def services() -> dict[str, dict[str, object]]:
 
 
 def test_compose_runs_the_processes_of_the_procfile(services: dict[str, dict[str, object]]) -> None:
-    infrastructure = {"database", "broker", "prepare"}
+    infrastructure = {"database", "broker", "prepare", "prometheus", "grafana"}
 
     assert set(services) - infrastructure == set(read_procfile(ROOT / "Procfile"))
 

@@ -83,11 +83,14 @@ def test_prometheus_reads_it_and_its_linter_finds_nothing(anonymous: APIClient) 
 def everything() -> None:
     """Something of each kind, so that every metric has a sample."""
     well()
-    rows.ScanClose.objects.update(complete_at=timezone.now())
+    rows.ScanClose.objects.update(complete_at=timezone.now(), scans=8, signals=1)
+    rows.MarketClock.objects.update(exchange_until=rows.NOW)
+    ClockStep.objects.create(closed_until=rows.NOW, stepped_at=timezone.now())
     rows.heartbeat("scan")
     rows.signal(None)
     rows.shadow(None)
-    rows.job_run("daily_learning", "2021-07-08", finished_at=timezone.now())
+    times = {"due_at": rows.NOW, "market_at": rows.NOW + HOUR, "finished_at": timezone.now()}
+    rows.job_run("daily_learning", "2021-07-08", **times)
     certificate = {
         "holds": True,
         "nights": 3,
@@ -99,6 +102,7 @@ def everything() -> None:
     effect = {"value": 0.01, "ci_low": -0.01, "ci_high": 0.03, "scans": 9}
     rows.version(created_by="nightly", certificate=certificate, metrics_after={"effect": effect}, period="2021-07-09")
     hint("ingestion.check_gaps")
+    hint("learning.resume_jobs")
 
 
 def test_the_broker_tells_what_waits_and_how_long(anonymous: APIClient) -> None:
