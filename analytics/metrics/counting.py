@@ -8,9 +8,9 @@ from django.db.models import QuerySet
 
 COUNTED_EXACTLY = 10_000
 
-# A table of partitions holds nothing itself; a table that nobody has analysed yet says -1.
+# A table of partitions holds nothing itself. Of a table that nobody has analysed yet (-1) nothing is known.
 ESTIMATE = """
-SELECT wanted.name, coalesce(sum(greatest(part.reltuples, 0)), 0)::bigint
+SELECT wanted.name, sum(nullif(part.reltuples, -1))::bigint
 FROM unnest(%s::text[]) AS wanted (name)
 LEFT JOIN pg_class AS part ON part.relkind <> 'p' AND (
     part.oid = to_regclass(wanted.name)
@@ -23,8 +23,8 @@ def counted(rows: QuerySet[Any]) -> int:
     return rows.order_by()[:COUNTED_EXACTLY].count()
 
 
-def estimated_rows(tables: Iterable[str]) -> dict[str, int]:
-    """About how many rows each table holds, from the planner's statistics; none of them is read."""
+def estimated_rows(tables: Iterable[str]) -> dict[str, int | None]:
+    """About how many rows each table holds, from the planner's statistics; None where there are none."""
     with connection.cursor() as cursor:
         cursor.execute(ESTIMATE, [list(tables)])
         return dict(cursor.fetchall())

@@ -103,6 +103,8 @@ def everything() -> None:
     rows.version(created_by="nightly", certificate=certificate, metrics_after={"effect": effect}, period="2021-07-09")
     hint("ingestion.check_gaps")
     hint("learning.resume_jobs")
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE signals")
 
 
 def test_the_broker_tells_what_waits_and_how_long(anonymous: APIClient) -> None:
@@ -280,6 +282,17 @@ def test_connections_are_counted_against_their_limit(anonymous: APIClient) -> No
     assert found["alphapulse_database_connections", "active"] >= 1
     assert found["alphapulse_database_max_connections", ""] >= 20
     assert found["alphapulse_database_size_bytes", ""] > 1e6
+
+
+def test_the_rows_of_a_table_are_told_once_the_planner_knows_them(anonymous: APIClient) -> None:
+    rows.signal(1.0)
+    with connection.cursor() as cursor:
+        # As a table is that was just made.
+        cursor.execute("UPDATE pg_class SET reltuples = -1 WHERE oid = to_regclass('signals')")
+        assert ("alphapulse_table_rows", "signals") not in scraped(anonymous)
+        cursor.execute("ANALYZE signals")
+
+    assert scraped(anonymous)["alphapulse_table_rows", "signals"] == 1
 
 
 def test_strangers_need_a_token_that_reads_where_reading_is_not_for_all(
