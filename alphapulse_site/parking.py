@@ -1,17 +1,22 @@
 """Tasks that failed for good are parked in PostgreSQL, where people see them and send them again."""
 
+import logging
 from typing import Any
 from uuid import uuid4
 
 from celery import Task, current_app
 from celery.signals import task_failure
-from django.db import close_old_connections, transaction
+from django.db import InterfaceError, close_old_connections, transaction
+from django.db import OperationalError as DatabaseAwayError
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from alphapulse_site.hints import ONE_QUICK_TRY
 from alphapulse_site.models import ParkedTask
 
+logger = logging.getLogger(__name__)
+# A lost session, a deadlock, a full disk or broker: nothing is wrong with the task, and the schedule finds its work.
+CURED_BY_WAITING = (DatabaseAwayError, InterfaceError, OperationalError)
 # Characters that are kept; of a traceback the end, where the error is.
 LONGEST_ERROR, LONGEST_TRACEBACK = 2_000, 10_000
 
@@ -24,9 +29,13 @@ class NotSentError(Exception):
 def park(sender: Task, task_id: str, exception: BaseException, args: Any, kwargs: Any, einfo: Any, **_: Any) -> None:
     """Keep name, arguments, error and traceback; a task that fails twice under one id is kept once, as it failed last.
 
+    Not if it lost the database or the broker: that is no fault of the task, whose work the next tick finds.
     Called in the pool's child, or, where that was killed or ran out of time, in the worker's own process, which asks
     the database so seldom that its connection may have died meanwhile.
     """
+    if isinstance(exception, CURED_BY_WAITING):
+        logger.warning("%s was broken off, the schedule finds its work again: %s", sender.name, exception)
+        return
     close_old_connections()
     parked = ParkedTask(
         task_id=task_id,

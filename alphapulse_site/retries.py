@@ -11,6 +11,7 @@ class BoundedTask(DjangoTask):
     """
 
     abstract = True
+    Request = "alphapulse_site.acknowledging:Request"
     max_retries = 2
     default_retry_delay = 2
     retry_backoff_max = 30

@@ -1,6 +1,7 @@
 """The scan of a close in two phases, and the following of what was decided. Each task may run twice or never.
 
 scan_due -> look_chunk (one a chunk of symbols) -> decide_close -> scan_due ...
+One wakes the next by a hint: what it wrote stays where the broker is out of reach, and the reconciler goes on from it.
 """
 
 from datetime import datetime
@@ -27,9 +28,9 @@ def scan_due() -> None:
         return
     chunks = services.open_close(close=close, version=version)
     for chunk in chunks:
-        look_chunk.delay(close.isoformat(), chunk)
+        hint("signals.look_chunk", close.isoformat(), chunk)
     if not chunks:
-        decide_close.delay(close.isoformat())
+        hint("signals.decide_close", close.isoformat())
 
 
 @shared_task(name="signals.resume_scans")
@@ -43,7 +44,7 @@ def look_chunk(close: str, chunk: int) -> None:
     """Write the votes, pool and symbol gates of one chunk; whoever completes the close has it decided."""
     at = datetime.fromisoformat(close)
     if services.look_chunk(close=at, chunk=chunk, version=learning.version_of(services.opened(close=at))):
-        decide_close.delay(close)
+        hint("signals.decide_close", close)
 
 
 @shared_task(name="signals.decide_close")
@@ -56,7 +57,7 @@ def decide_close(close: str) -> None:
         hint("learning.resume_jobs")
         if signals:  # whoever waits for one hears of it now and not within a minute
             hint("analytics.notify")
-        scan_due.delay()
+        hint("signals.scan_due")
 
 
 @shared_task(name="signals.track_signals")

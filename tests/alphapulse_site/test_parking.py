@@ -10,7 +10,14 @@ from django.utils import timezone
 
 from alphapulse_site.celery import app
 from alphapulse_site.models import ParkedTask
-from alphapulse_site.parking import LONGEST_ERROR, LONGEST_TRACEBACK, NotSentError, park, retry_parked
+from alphapulse_site.parking import (
+    CURED_BY_WAITING,
+    LONGEST_ERROR,
+    LONGEST_TRACEBACK,
+    NotSentError,
+    park,
+    retry_parked,
+)
 from alphapulse_site.tasks import canary
 from tests.alphapulse_site.messages import waiting
 from tests.at_once import run_at_once
@@ -49,6 +56,16 @@ def test_a_task_that_failed_for_good_is_parked_once_with_its_last_traceback() ->
     assert row.traceback.startswith("Traceback")
     assert "raise ValueError(message)" in row.traceback
     assert "second" in row.traceback
+
+
+@pytest.mark.parametrize("error", CURED_BY_WAITING)
+def test_a_task_that_lost_its_database_or_broker_is_not_parked(error: type[Exception]) -> None:
+    """Nothing is wrong with it, its work is found again, and the doctor would speak of it for a day."""
+    lost = error("server closed the connection unexpectedly")
+
+    park(sender=canary, task_id="abc", exception=lost, args=("scan",), kwargs={}, einfo=None)
+
+    assert not ParkedTask.objects.exists()
 
 
 @pytest.mark.django_db(transaction=True)
