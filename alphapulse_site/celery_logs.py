@@ -18,7 +18,7 @@ TELLING = ("close", "chunk", "period", "queue")
 
 @setup_logging.connect(dispatch_uid="log as everybody does")
 def log_as_everybody_does(**_: Any) -> None:
-    """With a receiver of this signal Celery leaves logging alone, and what is printed has to be taken care of."""
+    """With a receiver of this signal Celery leaves logging alone: LOG_LEVEL decides, and not `--loglevel`."""
     logging.config.dictConfig(settings.LOGGING)
     current_app.log.redirect_stdouts("WARNING")
     if settings.ALPHAPULSE_LOG == JSON:
