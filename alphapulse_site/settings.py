@@ -290,8 +290,8 @@ REDIS_URL = environment.redis("REDIS_URL", "" if ON_RABBITMQ else PLACES.broker_
 REDIS_KEY_PREFIX = environment.text("REDIS_KEY_PREFIX", "alphapulse:")
 CELERY_BROKER_URL = environment.broker("ALPHAPULSE_BROKER_URL", REDIS_URL)
 # Seconds after which a task's process is killed. RabbitMQ takes a message back after half an hour.
-CELERY_TASK_TIME_LIMIT = environment.whole_number("ALPHAPULSE_TASK_TIME_LIMIT", 600, minimum=2, maximum=1200)
-CELERY_TASK_SOFT_TIME_LIMIT = CELERY_TASK_TIME_LIMIT * 0.9
+CELERY_TASK_TIME_LIMIT = 600
+CELERY_TASK_SOFT_TIME_LIMIT = 540
 CELERY_BROKER_TRANSPORT_OPTIONS = queues.transport_options(
     rabbitmq=ON_RABBITMQ, visibility_timeout=CELERY_TASK_TIME_LIMIT * 3 // 2, prefix=REDIS_KEY_PREFIX
 )
