@@ -29,6 +29,8 @@ GATES_LOCK = 0x6A7E5
 def decide_close(*, close: datetime, version: Version) -> int | None:
     """Decide every scan of a close in one transaction; returns the signals, or None if it was decided before."""
     timeframe = scan_timeframe()
+    if ScanClose.objects.filter(timeframe=timeframe.name, close_time=close).exclude(decided_at=None).exists():
+        return None
     # Serial gates look at what is open: that must depend on the market up to this close, not on when a poll ran.
     track(Signal, until=close)
     track(RejectedSignal, until=close)

@@ -102,18 +102,22 @@ def _prices(symbols: list[str], at_ms: int) -> dict[str, FloatArray]:
 
 
 def look_chunk(*, close: datetime, chunk: int, version: Version) -> bool:
-    """Write the scans of one chunk of symbols, once; True when it was the last chunk of the close."""
+    """Write the scans of one chunk of symbols, once; True if this call completed the close.
+
+    One that comes again completes nothing: else each message that comes twice would have the close decided twice more.
+    """
     timeframe = scan_timeframe()
     row = ScanClose.objects.get(timeframe=timeframe.name, close_time=close)
     if row.chunks is None:
         raise ValueError(f"the close {row} has no chunks yet; open it before it is looked at")
+    was_first = False
     if chunk not in row.looked:
         symbols = row.chunks[chunk]
         found, feeds = segments_at(timeframe, close, symbols), feeds_at(timeframe, close, symbols)
         judged = judge(looks_at(timeframe, close, found, feeds), version.deciding, version.thresholds, rules())
         reasons = packed_reasons(found, feeds)
         with transaction.atomic():
-            if _mark_looked(row, chunk):
+            if was_first := _mark_looked(row, chunk):
                 scans = scan_rows(
                     judged,
                     timeframe,
@@ -124,7 +128,7 @@ def look_chunk(*, close: datetime, chunk: int, version: Version) -> bool:
                 )
                 copy_rows(ScanHistory, scans)
     row.refresh_from_db()
-    return len(row.looked) == len(row.chunks)
+    return was_first and len(row.looked) == len(row.chunks)
 
 
 SeenFeeds = tuple[Feeds, SymbolFeeds]
