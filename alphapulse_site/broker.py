@@ -74,8 +74,14 @@ def _in_lists(names: list[str]) -> dict[str, Waiting]:
 
 
 def _age(message: bytes | None) -> float | None:
-    sent_at = json.loads(message)["headers"].get(SENT_AT) if message else None
-    return None if sent_at is None else max(time.time() - sent_at, 0.0)
+    """None also for what is no message of ours, which a worker will refuse."""
+    try:
+        told = json.loads(message or b"{}")
+    except ValueError:
+        return None
+    headers = told.get("headers") if isinstance(told, dict) else None
+    sent_at = headers.get(SENT_AT) if isinstance(headers, dict) else None
+    return max(time.time() - sent_at, 0.0) if isinstance(sent_at, float | int) else None
 
 
 def _declared(names: list[str]) -> dict[str, Waiting]:

@@ -19,9 +19,11 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import Settings
+from redis import Redis
 from rest_framework.test import APIClient
 
 from alphapulse_site.celery import QUEUES
+from alphapulse_site.environment import cache_url
 from alphapulse_site.hints import hint
 from alphapulse_site.models import ClockStep, ParkedTask
 from analytics.metrics import exposition
@@ -122,6 +124,22 @@ def test_the_broker_tells_what_waits_and_how_long(anonymous: APIClient) -> None:
     # That of an empty queue is left out: no message is not a message of this second.
     assert set(ages) == {"ingestion"}
     assert 0.2 <= ages["ingestion"] <= time.time() - before
+
+
+@pytest.mark.parametrize(
+    "message", [b"\xff\x00", b"[1]", b"{}", b'{"headers": {"sent_at": "soon"}}', b'{"headers": 7}']
+)
+def test_a_message_that_is_none_of_ours_counts_and_has_no_age(
+    anonymous: APIClient, settings: Settings, message: bytes
+) -> None:
+    prefix = settings.CELERY_BROKER_TRANSPORT_OPTIONS["global_keyprefix"]
+    with Redis.from_url(cache_url(settings.CELERY_BROKER_URL)) as client:
+        client.lpush(f"{prefix}scan", message)
+
+    found = scraped(anonymous)
+
+    assert found["alphapulse_queue_messages", "scan"] == 1
+    assert ("alphapulse_queue_oldest_message_age_seconds", "scan") not in found
 
 
 @pytest.fixture
