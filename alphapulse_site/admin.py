@@ -20,7 +20,6 @@ class ReadOnlyAdmin(admin.ModelAdmin):
     paginator = BoundedPaginator
     list_per_page = 50
     show_full_result_count = False
-    list_per_page = 50
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[LedgerList]:
         return LedgerList

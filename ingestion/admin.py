@@ -43,6 +43,7 @@ class SymbolAdmin(admin.ModelAdmin):
         *("tick_size", "step_size", "min_notional"),
     )
     list_filter = ("is_active", "trading_status", "quote_asset")
+    list_per_page = 50
     search_fields = ("name",)
     # What the exchange says of it, and what follows from its candles.
     readonly_fields = ("trading_status", "tick_size", "step_size", "min_notional", "complete_until", "latest_candles")

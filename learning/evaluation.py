@@ -170,30 +170,41 @@ def day_bootstraps(figures: Sequence[tuple[int, ...]], totals: FloatArray, *, se
     found = np.full((len(figures), groups, 3), np.nan)
     if not days:
         return found
-    times = _times_drawn(days, seed).astype(np.float64)
+    times = _times_drawn(days, seed).astype(np.float64).T
     for first in range(0, groups, GROUPS_AT_ONCE):
         part = totals[:, first : first + GROUPS_AT_ONCE]
-        sums = (times @ part.reshape(days, -1)).reshape(BOOTSTRAPS, *part.shape[1:])
+        summed = np.moveaxis(part, -1, 0)
+        resampled = [column.T @ times for column in summed]
         for place, columns in enumerate(figures):
-            statistic = ratio if len(columns) == 2 else difference
             rows = found[place, first : first + GROUPS_AT_ONCE]
-            rows[:, 0] = statistic(part.sum(axis=0)[:, columns])
-            rows[:, 1:] = _bounds(statistic(sums[..., columns]), level)
+            rows[:, 0] = _figure(summed.sum(axis=1), columns)
+            rows[:, 1:] = _bounds(_figure(resampled, columns), level)
             # A case on one day alone would be resampled to itself.
             rows[((part[..., columns[1::2]] > 0).sum(axis=0) < 2).any(axis=1), 1:] = np.nan
     return found
 
 
+def _figure(summed: Sequence[FloatArray] | FloatArray, columns: tuple[int, ...]) -> FloatArray:
+    """The figure of those columns: a mean, or one mean less another; NaN without a case."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        first, *others = (summed[top] / summed[bottom] for top, bottom in zip(columns[::2], columns[1::2], strict=True))
+    found: FloatArray = first - others[0] if others else first
+    return found
+
+
 def _bounds(found: FloatArray, level: float) -> FloatArray:
-    """Percentile bounds (groups, 2) of each group's resampled values (resamples, groups) that are defined."""
-    ends = [50 * (1 - level), 50 * (1 + level)]
-    defined = np.isfinite(found).sum(axis=0)
-    whole = defined == len(found)
-    bounds = np.full((found.shape[1], 2), np.nan)
-    bounds[whole] = np.percentile(found[:, whole].T, ends, axis=1).T
-    for group in np.flatnonzero(~whole & (defined >= BOOTSTRAPS // 2)):
-        values = found[:, group]
-        bounds[group] = np.percentile(values[np.isfinite(values)], ends)
+    """Percentile bounds (groups, 2) of each group's resampled values (groups, resamples) that are defined.
+
+    As `np.percentile` has them, of all groups at once: most have resamples without a case, in number of their own.
+    """
+    found = np.sort(found, axis=1)  # NaN comes last
+    defined = (~np.isnan(found)).sum(axis=1)
+    place = np.array([(1 - level) / 2, (1 + level) / 2]) * np.maximum(defined - 1, 0)[:, None]
+    below = place.astype(np.int64)
+    above = np.minimum(below + 1, found.shape[1] - 1)
+    low, high = (np.take_along_axis(found, each, axis=1) for each in (below, above))
+    bounds: FloatArray = np.where(place > below, low + (high - low) * (place - below), low)
+    bounds[defined < BOOTSTRAPS // 2] = np.nan
     return bounds
 
 

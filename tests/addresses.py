@@ -39,6 +39,7 @@ ARGUMENTS: Values = {
 ARGUMENTS_OF: Mapping[str, Values] = {
     "signal": {"pk": lambda: _newest(Signal, "opened_at"), "number": lambda: _newest(Signal, "opened_at")},
     "run": {"job": lambda: "daily_learning"},
+    "retry": {"number": lambda: _newest_parked()},
     "report": {"kind": lambda: "weekly", "period": lambda: f"{_newest(Signal, 'opened_at', 'opened_at'):%G-W%V}"},
     "daily-report": {"period": lambda: f"{_newest(Signal, 'opened_at', 'opened_at'):%Y-%m-%d}"},
     "weekly-report": {"period": lambda: f"{_newest(Signal, 'opened_at', 'opened_at'):%G-W%V}"},
@@ -61,6 +62,12 @@ QUERIES: Mapping[str, tuple[str, ...]] = {
     "why": ("", "symbol=BTCUSDT"),
     "candles": ("symbol=BTCUSDT", "symbol=BTCUSDT&timeframe=15m"),
 }
+
+
+def _newest_parked() -> Any:
+    from alphapulse_site.models import ParkedTask
+
+    return _newest(ParkedTask, "id")
 
 
 def _newest_run() -> Any:

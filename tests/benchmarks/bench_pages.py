@@ -12,8 +12,13 @@ OTHERS = ("ALPHAPULSE_DATA", "DATABASE_URL", "REDIS_URL", "ALPHAPULSE_KEPT_ANSWE
 
 
 def bench_pages_of_a_long_history() -> None:
-    print(f"\npages of a long history, kept under {DATA}:", flush=True)
+    load_pages(DATA)
+
+
+def load_pages(data: Path, size: tuple[str, ...] = (), load: tuple[str, ...] = ()) -> None:
+    """Make the history under `data`, unless it is there, and load its pages; options as the two commands have them."""
+    print(f"\npages of a long history, kept under {data}:", flush=True)
     environment = {name: value for name, value in os.environ.items() if name not in OTHERS}
-    for module in ("big_history", "page_load"):
-        command = [sys.executable, "-m", f"tests.benchmarks.{module}", "--data", str(DATA)]
+    for module, options in (("big_history", size), ("page_load", load)):
+        command = [sys.executable, "-m", f"tests.benchmarks.{module}", "--data", str(data), *options]
         subprocess.run(command, cwd=ROOT, env=environment, check=True)

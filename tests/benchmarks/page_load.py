@@ -277,7 +277,7 @@ def tell(seen: list[Seen], rate: Rate) -> None:
     columns = (
         f"{'p50 ms':>7} {'p95 ms':>7} {'cold ms':>7} {'warm':>5} {'cpu':>5} {'queries':>7} {'bytes':>9} {'asked':>6}"
     )
-    print(f"\n{'address':<{LONGEST_NAME}} {columns} {'bytes':>9} {'asked':>6}")
+    print(f"\n{'address':<{LONGEST_NAME}} {columns}")
     for address in sorted(seen, key=lambda each: -each.percentile(95) if each.seconds else 0.0):
         refused = " ".join(f"{count} x {status}" for status, count in address.refusals.items())
         times = (address.percentile(50), address.percentile(95), *(1000 * each for each in address.single))
