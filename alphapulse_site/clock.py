@@ -1,8 +1,10 @@
 """The market clock: the close of the latest minute that is stored or explained for every symbol, live and recorded."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from django.db.models import Q
+from django.db.models import DurationField, ExpressionWrapper, F, Q
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from alphapulse_site.models import ClockStep, MarketClock
@@ -62,9 +64,18 @@ def reached_at(moment: datetime) -> datetime | None:
 
 def note_exchange_clock(to: datetime) -> bool:
     """Remember the close of the latest minute that the exchange itself has closed, and since when; never back."""
-    return _move("exchange_until", to, exchange_noted_at=timezone.now())
+    return _move("exchange_until", to, exchange_noted_at=Now())
 
 
-def _move(hand: str, to: datetime, **beside: datetime) -> bool:
+def overdue_until(patience: timedelta) -> datetime | None:
+    """Up to when minutes closed at the exchange longer ago than that, in wall time, by PostgreSQL's clock."""
+    since = ExpressionWrapper(Now() - F("exchange_noted_at"), output_field=DurationField())
+    clock = MarketClock.objects.filter(exchange_until__isnull=False).annotate(since=since).first()
+    if clock is None or clock.exchange_until is None or clock.since is None:
+        return None
+    return clock.exchange_until - (patience - clock.since) * clock.speed
+
+
+def _move(hand: str, to: datetime, **beside: Any) -> bool:
     behind = Q(**{f"{hand}__isnull": True}) | Q(**{f"{hand}__lt": to})
     return bool(MarketClock.objects.filter(behind).update(**{hand: to}, **beside))

@@ -124,11 +124,16 @@ def _copy_rows(symbol: str, candles: Candles) -> bytes:
     return rows.tobytes()
 
 
-def _store_chunk(cursor: CursorWrapper, chunk: list[tuple[str, Candles]], source: CandleSource) -> StoreReport:
-    rows = sum(len(part) for _, part in chunk)
-    data = b"".join([BINARY_HEADER, *(_copy_rows(symbol, part) for symbol, part in chunk), BINARY_TRAILER])
+def copy_incoming(cursor: CursorWrapper, parts: Sequence[tuple[str, Candles]]) -> None:
+    """Candles by symbol into the temporary table `incoming_candles`, which holds nothing else then."""
+    data = b"".join([BINARY_HEADER, *(_copy_rows(symbol, part) for symbol, part in parts), BINARY_TRAILER])
     cursor.execute(CREATE_INCOMING)
     cursor.copy_expert("COPY incoming_candles FROM STDIN (FORMAT binary)", io.BytesIO(data))
+
+
+def _store_chunk(cursor: CursorWrapper, chunk: list[tuple[str, Candles]], source: CandleSource) -> StoreReport:
+    rows = sum(len(part) for _, part in chunk)
+    copy_incoming(cursor, chunk)
     cursor.execute(INSERT_INCOMING, [source.value])
     inserted = int(cursor.rowcount)
     known = rows - inserted
@@ -199,9 +204,11 @@ LOWER_SOURCES = {source: [s.value for s in list(CandleSource)[:rank]] for rank, 
 
 OUT_KINDS = {"place": ">i4", "open_time": ">i8", **dict.fromkeys(FIGURES, ">f8")}
 
+# NaN where the source did not have it.
+EVERY_FIGURE = ", ".join([*PRICES, *(f"coalesce({figure}::float8, 'NaN')" for figure in NULLABLE)])
+
 SELECT_CANDLES = f"""
-SELECT array_position(%s::text[], symbol), open_time, {", ".join(PRICES)},
-    {", ".join(f"coalesce({figure}::float8, 'NaN')" for figure in NULLABLE)}
+SELECT array_position(%s::text[], symbol), open_time, {EVERY_FIGURE}
 FROM candles
 WHERE symbol = ANY(%s) AND open_time >= %s AND open_time < %s"""
 

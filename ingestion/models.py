@@ -96,6 +96,34 @@ class CandleRevision(models.Model):
         return f"{self.symbol} {self.open_time:%Y-%m-%d %H:%M}: {self.old_source} -> {self.new_source}"
 
 
+class Bar(models.Model):
+    """A full bar of a longer timeframe as the scan makes it from its minutes, kept so that it need not be made again.
+
+    Never the truth: a trigger of `candles` forgets the bars around a minute that is corrected or deleted.
+    """
+
+    pk = models.CompositePrimaryKey("symbol", "timeframe", "open_time")
+    symbol = models.TextField()
+    timeframe = models.TextField()
+    open_time = models.DateTimeField()
+    open = models.FloatField()
+    high = models.FloatField()
+    low = models.FloatField()
+    close = models.FloatField()
+    volume = models.FloatField()
+    # NaN where the source did not have it.
+    quote_volume = models.FloatField()
+    trades = models.FloatField()
+    taker_base = models.FloatField()
+    taker_quote = models.FloatField()
+
+    class Meta:
+        db_table = "bars"
+
+    def __str__(self) -> str:
+        return f"{self.symbol} {self.timeframe} {self.open_time:%Y-%m-%d %H:%M}"
+
+
 class CandleGap(models.Model):
     """Minutes [start, end) of a symbol that are no candles: being filled, or explained with evidence."""
 

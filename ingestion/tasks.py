@@ -7,10 +7,12 @@ from celery import shared_task
 from alphapulse_site.clock import market_now
 from alphapulse_site.hints import hint
 from alphapulse_site.jobs import beat
-from ingestion import feed_fetch, gaps, listing, partitions, rereading
+from ingestion import bars, feed_fetch, gaps, listing, partitions, rereading
 from ingestion.rest import ExchangeBusyError, ExchangeDownError
 
 MONTHS_AHEAD = timedelta(days=62)
+# A scan looks back 43 days at most: two blocks of 128 candles of 4h.
+BARS_KEPT = timedelta(days=50)
 
 
 @shared_task(name="ingestion.check_gaps")
@@ -61,8 +63,9 @@ def reread_day() -> None:
 
 @shared_task(name="ingestion.upkeep_partitions")
 def upkeep_partitions() -> None:
-    """Make the partitions of this month and the next two, of every table that has some. Safe to run twice."""
+    """Make the partitions of this month and the next two, and forget bars that nobody reads. Safe to run twice."""
     now = market_now()
     if now is not None:
         made = {table: partitions.ensure_partitions(table, now, now + MONTHS_AHEAD) for table in partitions.tables()}
-        beat("partition_upkeep", made=sum(made.values()))
+        forgotten = bars.forget_old(now - BARS_KEPT)
+        beat("partition_upkeep", made=sum(made.values()), bars_forgotten=forgotten)

@@ -15,6 +15,7 @@ from ingestion.selectors import delistings, unexplained_gaps
 from ingestion.timeframes import Timeframe
 from learning.comparison import Compared
 from learning.follow import Voided, Voids
+from learning.late_scans import LateBench, late_ones
 from learning.recomputing import Bench
 from learning.selectors import version_of, versions_of_other_heads
 from learning.spells import Close, Event, Gone, may_have_missed, span_of, spells
@@ -43,7 +44,8 @@ class Certificate:
     `by_other_heads` counts the closes left out since another release decided them, with heads that do not vote now.
     `restated`: the closes whose candles have changed since; they are compared with what those of then give.
     `incomplete`: the scans that knew of missing minutes which nobody had explained. `unclear`: what differs where
-    candles came in at the very moment of the look, so that nobody can say which of them it saw.
+    candles came in at the very moment of the look, so that nobody can say which of them it saw. `late`: the scans that
+    were made when their candles came, after their close was decided.
     """
 
     closes: int = 0
@@ -54,17 +56,26 @@ class Certificate:
     restated: int = 0
     incomplete: int = 0
     voided_by_hand: int = 0
+    late: int = 0
     decisions_digest: str | None = None
     differences: list[str] = field(default_factory=list)
     unclear: list[str] = field(default_factory=list)
 
     def add(self, compared: Compared, *, is_clear: bool) -> None:
         self.closes += compared.closes
+        self.moods += compared.moods
+        self.restated += len(compared.restated)
+        self._add_scans(compared, is_clear)
+
+    def add_late(self, compared: Compared, *, is_clear: bool) -> None:
+        """Late scans of a close that is counted already."""
+        self.late += compared.scans
+        self._add_scans(compared, is_clear)
+
+    def _add_scans(self, compared: Compared, is_clear: bool) -> None:
         self.scans += compared.scans
         self.outcomes += compared.outcomes
-        self.moods += compared.moods
         self.incomplete += compared.incomplete
-        self.restated += len(compared.restated)
         (self.differences if is_clear else self.unclear).extend(compared.differences)
 
 
@@ -105,8 +116,8 @@ def _foreign(rows: list[ScanClose]) -> int:
 
 def _certify(rows: list[ScanClose], timeframe: Timeframe, progress: Progress) -> Certificate:
     first, last = rows[0].close_time, rows[-1].close_time
-    closes = [_close_of(row) for row in rows]
-    market, events = _market(closes, timeframe)
+    closes, late = [_close_of(row) for row in rows], late_ones(timeframe.name, first, last)
+    market, events = _market(closes, [ones.close for ones in late], timeframe)
     first_ms, span_ms = to_ms(first), max(to_ms(last) - to_ms(first), 1)
     bench = Bench(
         timeframe=timeframe,
@@ -115,11 +126,16 @@ def _certify(rows: list[ScanClose], timeframe: Timeframe, progress: Progress) ->
         given=_given(timeframe),
         teacher=Stored(_versions(rows)),
         progress=lambda close_ms: progress("certify", (close_ms - first_ms) / span_ms),
+        late={(symbol, ones.close.close_ms) for ones in late for symbol in ones.lacked},
     )
     certificate = Certificate()
     for spell in spells(closes, events, _look_back_ms(timeframe)):
         compared = bench.compare(spell, [close.close_ms for close in closes[spell.first : spell.last]])
         certificate.add(compared, is_clear=not spell.meanwhile)
+    for ones in late:
+        (spell,) = spells([ones.close], events, _look_back_ms(timeframe))
+        compared = LateBench.beside(bench, ones).compare(spell, [ones.close.close_ms])
+        certificate.add_late(compared, is_clear=not spell.meanwhile)
     opened = [to_time(opened_ms) for _, opened_ms in market.voids]
     certificate.voided_by_hand = sum(first <= at <= last for at in opened)
     certificate.decisions_digest = decisions_digest(_stored_ids(timeframe, first, last))
@@ -137,9 +153,9 @@ def _look_back_ms(timeframe: Timeframe) -> int:
     return max(*windows, SEASON_MS + LATEST_MS)
 
 
-def _market(closes: list[Close], timeframe: Timeframe) -> tuple[Market, list[Event]]:
+def _market(closes: list[Close], late: list[Close], timeframe: Timeframe) -> tuple[Market, list[Event]]:
     """What is stored now of the symbols that were scanned, and what happened to it since, in order."""
-    symbols = sorted({symbol for close in closes for symbol in close.symbols})
+    symbols = sorted({symbol for close in [*closes, *late] for symbol in close.symbols})
     start_ms, last_ms = closes[0].close_ms - _look_back_ms(timeframe), closes[-1].close_ms
     # Beyond the market clock a minute is not missing, it has not come yet.
     now_ms = to_ms(market_now() or to_time(last_ms))

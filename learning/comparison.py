@@ -55,27 +55,31 @@ class Compared:
     restated: set[int] = field(default_factory=set)
 
 
-def compare_close(decided: Decided, ends_of: EndsOf, timeframe: Timeframe, known_ms: int, compared: Compared) -> None:
-    """The scans of one close and what became of their leans, as far as the candles are known."""
-    stored = {row.symbol: row for row in scans_at(timeframe, [decided.close_ms])}
+def compare_close(
+    decided: Decided,
+    scans: Iterable[ScanHistory],
+    ends_of: EndsOf,
+    timeframe: Timeframe,
+    known_ms: int,
+    compared: Compared,
+) -> None:
+    """The stored scans of one close and what became of their leans, as far as the candles are known."""
+    stored = {row.symbol: row for row in scans}
     version = decided.version.weight_version
     for row in scan_rows(decided.decisions, timeframe, version=version, waited_too_long=False, source="live"):
         compared.scans += 1
         compared.differences += _differing(stored.pop(row.symbol, None), row, COMPARED)
     compared.differences += [f"{row}: stored, but not recomputed" for row in stored.values()]
-    compared.closes += 1
     _compare_tracked(decided, ends_of, timeframe, known_ms, compared)
 
 
-def compare_empty(closes: Iterable[int], timeframe: Timeframe, compared: Compared) -> None:
-    """Closes at which no symbol was ready: nothing may be stored there either."""
-    expected = sorted(closes)
-    compared.closes += len(expected)
-    compared.differences += [f"{row}: stored, but not recomputed" for row in scans_at(timeframe, expected)]
+def compare_empty(scans: Iterable[ScanHistory], compared: Compared) -> None:
+    """What is stored of closes at which no symbol was ready: there may be nothing."""
+    compared.differences += [f"{row}: stored, but not recomputed" for row in scans]
 
 
 def scans_at(timeframe: Timeframe, closes_ms: Iterable[int]) -> Iterable[ScanHistory]:
-    closes = [to_time(close_ms) for close_ms in closes_ms]
+    closes = [to_time(close_ms) for close_ms in sorted(closes_ms)]
     return ScanHistory.objects.filter(timeframe=timeframe.name, close_time__in=closes) if closes else []
 
 

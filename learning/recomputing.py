@@ -1,12 +1,12 @@
 """A spell of closes made again as it was lived, and compared with what was stored."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ingestion.timeframes import MINUTE_MS, Timeframe
-from learning.comparison import Compared, Ends, compare_close, compare_empty, feed_differences
+from learning.comparison import Compared, Ends, compare_close, compare_empty, feed_differences, scans_at
 from learning.spells import Event, Spell, span_of
 from learning.views import Key, Market, View, keys_of, seen_by_digest
 from learning.walk import NEVER_MS, Decided, Given, Seen, Teacher, Walk, look_over, walk_over
@@ -23,7 +23,10 @@ from signals.selectors import past_signals
 
 @dataclass(frozen=True)
 class Bench:
-    """What spells are made again from: what is stored now, what happened to it since, in order, feeds and versions."""
+    """What spells are made again from: what is stored now, what happened to it since, in order, feeds and versions.
+
+    `late`: the scans that were made after their close was decided; they are compared on their own.
+    """
 
     timeframe: Timeframe
     market: Market
@@ -31,6 +34,7 @@ class Bench:
     given: Given
     teacher: Teacher
     progress: Callable[[int], None]
+    late: Container[Key] = frozenset()
 
     def compare(self, spell: Spell, closes: Sequence[int]) -> Compared:
         """Compare the spell's closes (ms); where it may have seen one thing or another, with what fits best."""
@@ -43,7 +47,7 @@ class Bench:
     def _compare(self, spell: Spell, unseen: Sequence[tuple[Event, ...]], closes: Sequence[int]) -> Compared:
         views = [self.market.before(events) for events in unseen]
         seen = [self._look(view, spell.symbols, closes) for view in views]
-        feeds = min((list(feed_differences(each, self.given, closes[0])) for each in seen), key=len)
+        feeds = min((self._feed_differences(each, closes) for each in seen), key=len)
         looks, incomplete = self._as_stored(seen, views, closes)
         trials = [self._decide(view, replace(seen[-1], looks=looks), closes) for view in views]
         best = min(range(len(views)), key=lambda at: len(trials[at].differences))
@@ -52,6 +56,9 @@ class Bench:
         compared.moods, compared.incomplete = len(seen[-1].mood_ms), incomplete
         compared.restated |= set(closes) if unseen[best] else set()
         return compared
+
+    def _feed_differences(self, seen: Seen, closes: Sequence[int]) -> list[str]:
+        return list(feed_differences(seen, self.given, closes[0]))
 
     def _look(self, view: View, symbols: Sequence[str], closes: Sequence[int]) -> Seen:
         minutes = {symbol: view.minutes[symbol] for symbol in symbols if symbol in view.minutes}
@@ -88,13 +95,21 @@ class Bench:
 
     def _decide(self, view: View, seen: Seen, closes: Sequence[int]) -> Compared:
         compared, expected = Compared(), set(closes)
-        walk = Walk(view.minutes, self.timeframe, rules(), view.known, past=past_in(view, self.timeframe, closes[0]))
+        walk = Walk(view.minutes, self.timeframe, rules(), view.known, past=self._past(view, closes[0]))
         for decided in walk_over(seen, walk, self.teacher):
-            compare_close(decided, self._ends_of(decided, view), self.timeframe, self.market.known_ms, compared)
+            scans, ends_of = self._scans_at([decided.close_ms]), self._ends_of(decided, view)
+            compare_close(decided, scans, ends_of, self.timeframe, self.market.known_ms, compared)
             expected.discard(decided.close_ms)
             self.progress(decided.close_ms)
-        compare_empty(expected, self.timeframe, compared)
+        compare_empty(self._scans_at(expected), compared)
+        compared.closes = len(closes)
         return compared
+
+    def _past(self, view: View, close_ms: int) -> list[PastSignal]:
+        return past_in(view, self.timeframe, close_ms)
+
+    def _scans_at(self, closes: Iterable[int]) -> list[ScanHistory]:
+        return [row for row in scans_at(self.timeframe, closes) if (row.symbol, to_ms(row.close_time)) not in self.late]
 
     # --- what had ended by when ---------------------------------------------------------------------------------------
 

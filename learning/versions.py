@@ -16,7 +16,7 @@ from learning.models import ActiveLearningState, LearningState
 from learning.selectors import latest, newest_in_force, weights_from
 from signals.consensus import Calibration, Weights
 from signals.gates import Thresholds
-from signals.models import ScanClose, ScanHistory
+from signals.models import LateScan, ScanClose, ScanHistory
 
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 HASHED = (
@@ -148,7 +148,11 @@ def birth_content(state_type: str, heads: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _begin_anew(old: tuple[str, ...]) -> None:
-    """Equal weights for another set of heads. What was looked at and not decided is looked at again, by all of them."""
+    """Equal weights for another set of heads. What was looked at and not decided is looked at again, by all of them.
+
+    Late scans of decided closes are given up: the heads that would have to vote are gone.
+    """
+    LateScan.objects.filter(scanned_at=None).delete()
     undecided = ScanClose.objects.filter(decided_at__isnull=True)
     for row in undecided:
         ScanHistory.objects.filter(timeframe=row.timeframe, close_time=row.close_time).delete()

@@ -91,6 +91,33 @@ class ScanClose(models.Model):
         return f"{self.timeframe} {self.close_time:%Y-%m-%d %H:%M}"
 
 
+class LateScan(models.Model):
+    """A symbol whose candles had not come when its close was opened: it is scanned when they have, once.
+
+    `missing_minutes`: those of its bar that were neither candle nor explained then. It was looked at after all between
+    `began_at` and `scanned_at`, by the wall clock.
+    """
+
+    pk = models.CompositePrimaryKey("timeframe", "close_time", "symbol")
+    timeframe = models.TextField()
+    close_time = models.DateTimeField()
+    symbol = models.TextField()
+    missing_minutes = models.IntegerField()
+    began_at = models.DateTimeField(null=True)
+    scanned_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "late_scans"
+        indexes = [
+            models.Index(
+                fields=["timeframe", "close_time"], condition=models.Q(scanned_at=None), name="late_and_waited"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.symbol} {self.timeframe} {self.close_time:%Y-%m-%d %H:%M}"
+
+
 class TrackedDecision(models.Model):
     """One lean with its bracket, followed to its outcome: a signal, or the shadow of a rejection.
 

@@ -1,6 +1,6 @@
 """From 1m candles to anchored windows: which bars a scan reads, and from where on. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,15 +13,26 @@ from signals.window import Window
 CONTEXT = ("1h", "4h")
 
 
-def frames_between(minutes: Candles, timeframe: Timeframe, first_ms: int, last_ms: int) -> dict[int, Frame]:
-    """Anchored frames by block for bars that open in [first_ms, last_ms]; `minutes` may hold more on either side."""
+# A symbol's 1m candles, or what `resample` makes of them, by timeframe: the same bits.
+Stored = Candles | Mapping[str, Candles]
+
+
+def bars_of(stored: Stored, timeframe: Timeframe, start_ms: int, end_ms: int) -> Candles:
+    """The bars that open in [start_ms, end_ms)."""
+    if isinstance(stored, Candles):
+        return resample(stored.between(start_ms, end_ms), timeframe)
+    return stored[timeframe.name].between(start_ms, end_ms)
+
+
+def frames_between(stored: Stored, timeframe: Timeframe, first_ms: int, last_ms: int) -> dict[int, Frame]:
+    """Anchored frames by block for bars that open in [first_ms, last_ms]; `stored` may hold more on either side."""
     first, last = timeframe.block_of(np.array([first_ms, last_ms])).tolist()
     end_ms = last_ms + timeframe.ms
     frames = {}
     for block in range(first, last + 1):
         start_ms = timeframe.window_start_ms(block)
         stop_ms = min(start_ms + 2 * timeframe.block * timeframe.ms, end_ms)
-        frames[block] = Frame(timeframe, resample(minutes.between(start_ms, stop_ms), timeframe))
+        frames[block] = Frame(timeframe, bars_of(stored, timeframe, start_ms, stop_ms))
     return frames
 
 
@@ -32,10 +43,7 @@ def slower_than(timeframe: Timeframe, context: Sequence[str] = CONTEXT) -> list[
 
 def history_start_ms(timeframe: Timeframe, first_close_ms: int, context: Sequence[str] = CONTEXT) -> int:
     """Open time (ms) of the earliest 1m candle that a scan closing at `first_close_ms` can read."""
-    used = [timeframe, *slower_than(timeframe, context)]
-    return min(
-        each.window_start_ms(int(each.block_of(np.array(each.last_closed_open_ms(first_close_ms))))) for each in used
-    )
+    return min(start_ms for start_ms, _ in spans_read(timeframe, first_close_ms, context).values())
 
 
 @dataclass(frozen=True)
@@ -46,8 +54,20 @@ class Segment:
     rows: npt.NDArray[np.int64]
 
 
+def spans_read(
+    timeframe: Timeframe, close_ms: int, context: Sequence[str] = CONTEXT
+) -> dict[Timeframe, tuple[int, int]]:
+    """From when to when (ms) a scan of one close reads the bars of each timeframe."""
+    used = [timeframe, *slower_than(timeframe, context)]
+    newest = {each: each.last_closed_open_ms(close_ms) for each in used}
+    return {
+        each: (each.window_start_ms(int(each.block_of(np.array(open_ms)))), open_ms + each.ms)
+        for each, open_ms in newest.items()
+    }
+
+
 def segments(
-    minutes: Candles,
+    stored: Stored,
     timeframe: Timeframe,
     first_close_ms: int,
     last_close_ms: int,
@@ -57,14 +77,14 @@ def segments(
     slow = slower_than(timeframe, context)
     slow_frames = {
         slower.name: frames_between(
-            minutes,
+            stored,
             slower,
             slower.last_closed_open_ms(first_close_ms),
             slower.last_closed_open_ms(last_close_ms),
         )
         for slower in slow
     }
-    base_frames = frames_between(minutes, timeframe, first_close_ms - timeframe.ms, last_close_ms - timeframe.ms)
+    base_frames = frames_between(stored, timeframe, first_close_ms - timeframe.ms, last_close_ms - timeframe.ms)
     for block, frame in base_frames.items():
         own = timeframe.block_of(frame.candles.open_ms) == block
         wanted = own & frame.ready & (frame.close_ms >= first_close_ms) & (frame.close_ms <= last_close_ms)

@@ -7,8 +7,11 @@ from django.db.models import Min, Q, QuerySet
 
 from ingestion.timeframes import Timeframe
 from signals.gates import GateRules, PastSignal
-from signals.models import RejectedSignal, ScanClose, ScanHistory, Signal, TrackedDecision
+from signals.models import LateScan, RejectedSignal, ScanClose, ScanHistory, Signal, TrackedDecision
 from signals.rows import to_ms
+
+# The signals of a close are past for its late scans, which look at what is before this much later.
+AFTER_THE_CLOSE = timedelta(milliseconds=1)
 
 
 def decided_until(timeframe: str) -> datetime | None:
@@ -54,8 +57,12 @@ def unresolved(
 
 
 def followed_until(timeframe: str, until: datetime) -> dict[str, datetime]:
-    """How far the least followed bracket that was open before `until` has been read, for the symbols that have one."""
-    found: dict[str, datetime] = {}
+    """How far the least followed bracket that was open before `until` has been read, for the symbols that have one.
+
+    Not beyond the first close whose late scan is still to come: it may open another bracket there.
+    """
+    waited_for = LateScan.objects.filter(timeframe=timeframe, scanned_at=None, close_time__lte=until)
+    found = dict(waited_for.values("symbol").annotate(least=Min("close_time")).values_list("symbol", "least"))
     for model in (Signal, RejectedSignal):
         still_open = model._default_manager.filter(Q(outcome="") | Q(mirror_outcome=""), timeframe=timeframe)
         least = still_open.filter(opened_at__lt=until).values("symbol").annotate(least=Min("checked_until"))
@@ -66,6 +73,11 @@ def followed_until(timeframe: str, until: datetime) -> dict[str, datetime]:
 
 def undecided_scans(timeframe: str, close: datetime) -> list[ScanHistory]:
     return list(ScanHistory.objects.filter(timeframe=timeframe, close_time=close, rejection=None).order_by("symbol"))
+
+
+def late_symbols(timeframe: str, close: datetime) -> list[str]:
+    """The symbols that were left out of a close because their candles had not come."""
+    return sorted(LateScan.objects.filter(timeframe=timeframe, close_time=close).values_list("symbol", flat=True))
 
 
 def ended_by(model: type[TrackedDecision], timeframe: str, until: datetime) -> QuerySet[TrackedDecision]:

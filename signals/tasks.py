@@ -37,6 +37,14 @@ def scan_due() -> None:
 def resume_scans() -> None:
     """The reconciler's tick: whatever a lost message left undone is found from the tables."""
     scan_due()
+    scan_late()
+
+
+@shared_task(name="signals.scan_late")
+def scan_late() -> None:
+    """Scan what was late for its close and has come since."""
+    for close in services.late_closes():
+        services.scan_late(close=close, version=learning.version_of(services.opened(close=close)))
 
 
 @shared_task(name="signals.look_chunk")

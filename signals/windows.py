@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import numpy as np
 from django.db.models import Q
 
-from ingestion.candles import load_many
+from ingestion.bars import load_bars
 from ingestion.models import MarketFeed
 from ingestion.timeframes import IntArray, Timeframe
 from signals import mood, mood_feed
@@ -16,7 +16,7 @@ from signals.feeds import Feed, Feeds, Readings, SymbolFeeds
 from signals.heads import HEADS
 from signals.rows import to_ms
 from signals.scan import windows_seen
-from signals.segments import CONTEXT, Segment, history_start_ms, segments
+from signals.segments import CONTEXT, Segment, segments, spans_read
 from signals.window import Window
 
 MOOD_MEMORY = timedelta(days=mood.HISTORY_DAYS)
@@ -27,10 +27,8 @@ def segments_at(
 ) -> dict[str, list[Segment]]:
     """Each symbol's window at one close; a symbol without a ready bar there has none."""
     close_ms = to_ms(close)
-    minutes = load_many(symbols, history_start_ms(timeframe, close_ms, context), close_ms)
-    return {
-        symbol: list(segments(candles, timeframe, close_ms, close_ms, context)) for symbol, candles in minutes.items()
-    }
+    bars = load_bars(symbols, spans_read(timeframe, close_ms, context))
+    return {symbol: list(segments(stored, timeframe, close_ms, close_ms, context)) for symbol, stored in bars.items()}
 
 
 def mood_history(timeframe: Timeframe, before: datetime) -> tuple[IntArray, FloatArray]:

@@ -95,6 +95,7 @@ FRAME = (
     "snapshots",
 )
 ALSO_PUBLIC: dict[str, tuple[set[str], str]] = {
+    "ingestion.bars": ({"load_bars"}, "reads bars as arrays; what it keeps on the way says what the candles say"),
     "ingestion.candles": (
         {"load_candles", "load_many", "to_ms", "to_datetime", "EPOCH"},
         "reads the candle table as arrays: the selector of a table too long for row objects",

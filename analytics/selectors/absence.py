@@ -13,7 +13,7 @@ from ingestion.models import Candle, CandleGap, Symbol
 from ingestion.selectors import delistings
 from ingestion.timeframes import TIMEFRAMES, Timeframe
 from signals.configuration import scan_timeframe
-from signals.models import ScanClose, ScanHistory
+from signals.models import LateScan, ScanClose, ScanHistory
 from signals.segments import history_start_ms
 from signals.selectors import first_close
 
@@ -82,8 +82,17 @@ def _of_record(symbol: str, row: ScanClose | None) -> Iterator[str]:
         yield "This close was not scanned, for any symbol."
     elif row.decided_at is None:
         yield "This close is not decided yet: its scans are still being made."
+    elif late := LateScan.objects.filter(timeframe=row.timeframe, close_time=row.close_time, symbol=symbol).first():
+        yield _of_late(late)
     elif row.chunks is not None and not any(symbol in chunk for chunk in row.chunks):
         yield f"{symbol} was not among the symbols that were scanned at this close."
+
+
+def _of_late(late: LateScan) -> str:
+    lacked = (
+        f"{late.symbol} was late: {late.missing_minutes} minutes of its bar had not come when this close was scanned."
+    )
+    return lacked + (" It is scanned when they have." if late.scanned_at is None else " With them it has no ready bar.")
 
 
 def _of_listing(symbol: str, close: datetime) -> Iterator[str]:

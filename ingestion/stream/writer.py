@@ -6,17 +6,20 @@ import time
 from collections.abc import Callable, Iterable
 from threading import Event, Thread
 
-from django.db import InterfaceError, OperationalError, connection
+from django.db import InterfaceError, OperationalError, connection, transaction
 
-from alphapulse_site.clock import market_speed
+from alphapulse_site.clock import market_now, market_speed
 from alphapulse_site.jobs import beat
 from alphapulse_site.lease import Lease, lease
+from ingestion.candles import to_datetime, to_ms
 from ingestion.kline import Kline
+from ingestion.market_clock import advance
 from ingestion.models import Symbol
 from ingestion.stream.exchange_time import ExchangeTime
 from ingestion.stream.figures import Figures
 from ingestion.stream.inbox import Inbox, Item
 from ingestion.stream.storing import store_batch
+from ingestion.timeframes import MINUTE_MS
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +29,8 @@ SECONDS_TO_WAIT = 0.5
 STANDBY_SECONDS = 1.0
 LARGEST_BATCH = 5000
 LONGEST_BACKOFF = 5.0
+# The market clock is looked at so often; less often when it is far behind, since that is many minutes to look at.
+SECONDS_BETWEEN_TRIES, FAR_BEHIND_MS = 1.0, 5 * MINUTE_MS
 # How long a process that is told to stop goes on trying to write what it has.
 SECONDS_TO_FLUSH = 5.0
 # What ends a session or a statement and waiting can cure: a lost connection, a deadlock, a full disk.
@@ -59,7 +64,7 @@ class Writer:
         self._pending: list[Item] = []
         self._failures = 0
         self._stands_by = False
-        self._beat_due = self._symbols_due = 0.0
+        self._beat_due = self._symbols_due = self._clock_due = 0.0
 
     def start(self) -> None:
         # A daemon: a session that hangs in the network must not keep the process from ending.
@@ -152,6 +157,15 @@ class Writer:
         if (now_ms := self._clock.now_ms(time.monotonic())) is not None:
             self._figures.note_written(klines, lambda close_ms: max(self._clock.wall_seconds(now_ms - close_ms), 0.0))
 
+    def _move_clock(self, until_ms: int | None) -> float:
+        """Move the market clock past what is late, also while nothing comes; seconds until that is tried again."""
+        now = market_now()
+        owed_ms = 0 if now is None or until_ms is None else until_ms - to_ms(now)
+        if owed_ms > 0 and until_ms is not None:
+            with transaction.atomic():
+                advance(to_datetime(until_ms))
+        return SECONDS_BETWEEN_TRIES if owed_ms <= FAR_BEHIND_MS else SECONDS_BETWEEN_BEATS
+
     def _until_ms(self, closes: Iterable[int]) -> int | None:
         """Up to when minutes are over at the exchange: by its clock, or because it has closed one."""
         by_clock = self._clock.closed_until_ms(time.monotonic())
@@ -164,6 +178,8 @@ class Writer:
             self._clock.set_speed(market_speed())
             self._on_symbols(frozenset(Symbol.objects.filter(delisted_at=None).values_list("name", flat=True)))
             self._symbols_due = now + self._symbols_every
+        if now >= self._clock_due:
+            self._clock_due = now + self._move_clock(self._until_ms([]))
         if now >= self._beat_due:
             beat(HEARTBEAT, queue=len(self._inbox), **self._figures.as_json())
             self._beat_due = now + SECONDS_BETWEEN_BEATS

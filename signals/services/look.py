@@ -22,7 +22,7 @@ from signals.derivatives import ALT_SEASON
 from signals.explanation import packed, reasons_at
 from signals.feeds import Feeds, SymbolFeeds
 from signals.heads import HEADS
-from signals.models import ScanClose, ScanHistory
+from signals.models import LateScan, ScanClose, ScanHistory
 from signals.rows import scan_rows, to_ms, to_time
 from signals.scan import Looks, judge, look_together, windows_seen
 from signals.segments import Segment, history_start_ms
@@ -67,7 +67,7 @@ def open_close(*, close: datetime, version: Version) -> list[int]:
         if row.decided_at:
             return []
         if row.chunks is None:
-            symbols = active_symbols()
+            symbols = leave_out_late(timeframe, close, active_symbols())
             store_mood(timeframe, close, symbols)
             row.chunks = list(batched(symbols, settings.ALPHAPULSE_SCAN_CHUNK))
             row.weight_version, row.threshold_version = version.weight_version, version.threshold_version
@@ -75,6 +75,16 @@ def open_close(*, close: datetime, version: Version) -> list[int]:
             fixed = ("weight_version", "threshold_version", "calibration_version", "waited_too_long")
             row.save(update_fields=["chunks", *fixed])
     return [chunk for chunk in range(len(row.chunks)) if chunk not in row.looked]
+
+
+def leave_out_late(timeframe: Timeframe, close: datetime, symbols: list[str]) -> list[str]:
+    """The symbols whose bar is complete or explained; of the others it is put on record that they are late."""
+    lacking = unexplained_minutes(symbols, to_ms(close) - timeframe.ms, to_ms(close))
+    LateScan.objects.bulk_create(
+        LateScan(timeframe=timeframe.name, close_time=close, symbol=symbol, missing_minutes=minutes)
+        for symbol, minutes in lacking.items()
+    )
+    return [symbol for symbol in symbols if symbol not in lacking]
 
 
 def store_mood(timeframe: Timeframe, close: datetime, symbols: list[str]) -> None:

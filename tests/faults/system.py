@@ -51,6 +51,8 @@ QUICK = {
     # Several chunks a close, and as much patience with the night as a slow machine needs.
     "ALPHAPULSE_SCAN_CHUNK": "2",
     "ALPHAPULSE_WEIGHTS_DEADLINE": "3600",
+    # Nor may a symbol be late, which a life without faults would have scanned in time.
+    "ALPHAPULSE_SCAN_DEADLINE": "3600",
 }
 
 

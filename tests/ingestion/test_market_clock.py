@@ -2,6 +2,7 @@
 
 import json
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 import redis
@@ -9,11 +10,11 @@ from django.conf import settings as django_settings
 from django.utils import timezone
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
-from alphapulse_site.clock import advance_market_clock, market_now, set_market_clock
+from alphapulse_site.clock import advance_market_clock, market_now, note_exchange_clock, set_market_clock
 from alphapulse_site.models import MarketClock
 from ingestion.candles import store_candles, to_datetime
 from ingestion.market_clock import PATIENCE, advance
-from ingestion.models import BackfillRun, CandleGap, CandleSource, Symbol
+from ingestion.models import BackfillRun, Candle, CandleGap, CandleSource, Symbol
 from ingestion.timeframes import MINUTE_MS
 from tests.ingestion.market import MARCH_24, made_candles
 
@@ -111,6 +112,69 @@ def test_a_hole_from_before_the_clock_and_a_delisted_symbol_hold_nobody_up(marke
     store("ADAUSDT", 0, 10)
 
     assert advance(at(10)) == at(10)
+
+
+def crowd(settings: Any, *, seconds: float) -> None:
+    """Eight more symbols, all streamed for ten minutes but one; the exchange closed the tenth so many seconds ago."""
+    settings.ALPHAPULSE_SCAN_DEADLINE = 20.0
+    for number in range(8):
+        name = f"M{number}USDT"
+        Symbol.objects.create(name=name, base_asset=name[:2], quote_asset="USDT", listed_at=at(-60))
+        store(name, -60, 10)
+    store("BTCUSDT", 0, 10)
+    note_exchange_clock(at(10))
+    MarketClock.objects.update(exchange_noted_at=timezone.now() - timedelta(seconds=seconds))
+
+
+def test_few_symbols_are_waited_for_until_the_deadline_and_no_longer(market: None, settings: Any) -> None:
+    crowd(settings, seconds=10)
+    store("ETHUSDT", 0, 9)
+    assert advance(at(10)) == at(9)
+
+    MarketClock.objects.update(exchange_noted_at=timezone.now() - timedelta(seconds=25))
+    assert advance(at(10)) == at(10)
+
+
+def test_the_deadline_is_of_the_walls_time_whatever_the_speed(market: None, settings: Any) -> None:
+    crowd(settings, seconds=0)
+    MarketClock.objects.update(speed=10.0)
+    store("ETHUSDT", 0, 5)
+
+    # Minutes last six seconds: the sixth closed 24 seconds ago, the seventh 18.
+    assert advance(at(10)) == at(10)
+    MarketClock.objects.update(closed_until=at(0))
+    store("ETHUSDT", 5, 6)
+    assert advance(at(10)) == at(6)
+
+
+def test_a_symbol_that_was_passed_is_not_waited_for_in_the_next_minutes(market: None, settings: Any) -> None:
+    crowd(settings, seconds=25)
+    store("ETHUSDT", 0, 9)
+    assert advance(at(10)) == at(10)
+
+    for symbol in Symbol.objects.exclude(name="ETHUSDT").values_list("name", flat=True):
+        store(symbol, 10, 11)
+    assert advance(at(11)) == at(11)
+
+    store("ETHUSDT", 9, 11)
+    for symbol in Symbol.objects.exclude(name="ETHUSDT").values_list("name", flat=True):
+        store(symbol, 11, 12)
+    assert advance(at(12)) == at(11)
+
+
+def test_many_symbols_without_a_candle_are_an_outage_and_waited_for(market: None, settings: Any) -> None:
+    crowd(settings, seconds=60)
+    store("ETHUSDT", 0, 9)
+    Candle.objects.filter(symbol__in=("M0USDT", "M1USDT"), open_time=at(9)).delete()
+
+    assert advance(at(10)) == at(9)
+
+
+def test_history_that_is_being_fetched_is_waited_for_to_the_last_symbol(market: None, settings: Any) -> None:
+    crowd(settings, seconds=60)
+    Candle.objects.filter(open_time__gte=at(0)).update(source=CandleSource.REST)
+
+    assert advance(at(10)) == at(0)
 
 
 def test_a_market_without_history_has_no_clock_to_move() -> None:

@@ -3,20 +3,24 @@
 from datetime import datetime, timedelta
 
 import pytest
+from django.utils import timezone
 
 from learning import outcomes, selectors, services
 from learning.audit import audit
 from learning.calendar import DAILY, DAY_MS, DueJob
 from learning.chains import verify_chain
 from learning.daily import teach_night
+from learning.ledger import append_outcomes
 from learning.lessons import Memory
 from learning.models import LearningEvent, LearningState
 from learning.procedure import Procedure
 from learning.versions import weights_content
-from signals.models import RejectedSignal, Signal
+from signals.configuration import rules
+from signals.models import LateScan, RejectedSignal, Signal
 from signals.rows import to_ms, to_time
 from signals.services import track
-from tests.learning.outcomes import SYMBOLS, UNTIL, store_history
+from tests.learning.outcomes import BEGAN, SYMBOLS, UNTIL, store_history
+from tests.signals.decided import QUARTER
 
 EARLY, LATE = SYMBOLS
 
@@ -95,3 +99,22 @@ def test_before_the_first_night_nothing_is_late(transactional_db: None) -> None:
     assert services.append_outcomes() > 0
     assert told_late() == []
     assert selectors.last_night() is None
+
+
+@pytest.mark.django_db
+def test_outcomes_that_the_bracket_of_a_late_scan_may_overlap_wait_for_it() -> None:
+    until, late = store_history(), BEGAN + timedelta(hours=10)
+    for symbol in SYMBOLS:
+        follow(symbol, until)
+    LateScan.objects.create(timeframe="15m", close_time=late, symbol=LATE, missing_minutes=3)
+
+    append_outcomes(timeframe=QUARTER, until=until, rules=rules())
+    ended = {symbol: LearningEvent.objects.filter(symbol=symbol, ended_at__gt=late).count() for symbol in SYMBOLS}
+    before = LearningEvent.objects.filter(symbol=LATE, ended_at__lte=late).count()
+    LateScan.objects.update(scanned_at=timezone.now())
+    append_outcomes(timeframe=QUARTER, until=until, rules=rules())
+
+    assert before > 0
+    assert ended[EARLY] > 0
+    assert ended[LATE] == 0
+    assert LearningEvent.objects.filter(symbol=LATE, ended_at__gt=late).exists()

@@ -20,14 +20,14 @@ from learning.chains import verify_chain
 from learning.models import ActiveLearningState, LearningEvent, LearningState, RejectionLearningMetrics
 from learning.replay import Replayed, digest_of, replay
 from learning.school import School
-from learning.selectors import weights_from
+from learning.selectors import version_of, weights_from
 from learning.versions import calibration_content, create_version
 from learning.walk import Given
 from signals import services as scans
 from signals.consensus import Calibration, evidence
 from signals.digests import decisions_digest
 from signals.heads import HEADS
-from signals.models import RejectedSignal, ScanClose, ScanHistory, Signal
+from signals.models import LateScan, RejectedSignal, ScanClose, ScanHistory, Signal
 from signals.mood import MOOD_FIELDS
 from signals.rows import to_ms, to_time
 from signals.scan import Rules
@@ -350,17 +350,50 @@ def test_closes_before_and_after_a_restatement_are_each_certified_with_what_they
 
 def test_a_close_decided_with_a_hole_that_is_filled_later_is_certified_by_the_run_that_filled_it(lived: Lived) -> None:
     aftermath.live_on(1, without={QUIET: 4})
+    aftermath.live_on(1, first=2)
     aftermath.long_ago()
     aftermath.fill(QUIET, FIRST_AFTER, 4)
 
     found = lived_ones()
 
-    scan = ScanHistory.objects.get(symbol=QUIET, close_time=FIRST_AFTER)
-    assert (scan.missing_minutes, scan.rejection) == (8, "stale_data")
+    scan = ScanHistory.objects.get(symbol=QUIET, close_time=FIRST_AFTER + timedelta(minutes=15))
+    assert (scan.missing_minutes, scan.rejection) == (4, "stale_data")
     assert (found.differences, found.unclear) == ([], [])
-    assert (found.incomplete, found.restated) == (1, 1)
+    assert (found.incomplete, found.restated) == (1, 2)
     BackfillRun.objects.all().delete()
     assert any(line.startswith(QUIET) for line in lived_ones().differences)
+
+
+def test_a_late_scan_is_certified_with_the_candles_that_had_come_for_it(lived: Lived) -> None:
+    aftermath.live_on(1, without={QUIET: 4})
+    aftermath.live_on(1, first=2)
+    aftermath.long_ago()
+    before = lived_ones()
+    aftermath.fill(QUIET, FIRST_AFTER, 4)
+
+    version = version_of(scans.opened(close=FIRST_AFTER))
+    made = [scans.scan_late(close=close, version=version) for close in scans.late_closes()]
+
+    scan = ScanHistory.objects.get(symbol=QUIET, close_time=FIRST_AFTER)
+    assert (made, scan.missing_minutes, scan.rejection) == ([1], 4, "stale_data")
+    found = lived_ones()
+    assert (before.differences, found.differences, found.unclear) == ([], [], [])
+    assert (before.late, found.late, found.scans) == (0, 1, before.scans + 1)
+
+
+def test_a_late_scan_whose_bits_were_changed_breaks_the_certificate(lived: Lived) -> None:
+    aftermath.live_on(1, without={QUIET: 4})
+    aftermath.fill(QUIET, FIRST_AFTER, 4)
+    scans.scan_late(close=FIRST_AFTER, version=version_of(scans.opened(close=FIRST_AFTER)))
+    assert lived_ones().differences == []
+
+    ScanHistory.objects.filter(symbol=QUIET, close_time=FIRST_AFTER).update(missing_minutes=5)
+    # The candles came within seconds of the look, so it is among what is unclear.
+    changed = [*lived_ones().differences, *lived_ones().unclear]
+    LateScan.objects.all().delete()
+
+    assert any(line.startswith(f"{QUIET} 15m {FIRST_AFTER:%Y-%m-%d %H:%M}") for line in changed)
+    assert any("stored, but not recomputed" in line for line in [*lived_ones().differences, *lived_ones().unclear])
 
 
 def test_a_hole_that_is_still_open_or_was_explained_later_leaves_the_close_certified(lived: Lived) -> None:

@@ -41,6 +41,7 @@ class Command(BaseCommand):
         remarks = (
             (found.restated, "closes compared with their candles of then: some have changed since"),
             (found.incomplete, "scans knew of missing minutes that nobody had explained yet"),
+            (found.late, "scans were made after their close, when their candles came"),
             (found.voided_by_hand, "brackets were voided by hand, and are compared with that"),
             (found.by_other_heads, "closes left out: another release decided them"),
         )
