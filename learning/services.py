@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -38,6 +38,8 @@ from signals.rows import to_ms, to_time
 
 logger = logging.getLogger(__name__)
 CONFIG = Config()
+# A night or week that begins later than this, by the market's clock, was missed and is made up.
+ON_TIME, LATE = timedelta(0), timedelta(hours=1)
 
 
 def run_due_jobs() -> int:
@@ -64,7 +66,10 @@ def append_outcomes() -> int:
 
 def run_job(job: DueJob) -> JobRun | None:
     """One night or week, once: the lesson, its versions and its report in one transaction."""
-    return run_once(job.job, job.period, lambda: _learn(job), due_at=to_time(job.cut_off_ms))
+    run = run_once(job.job, job.period, lambda: _learn(job), due_at=to_time(job.cut_off_ms))
+    if run is not None and run.is_done and (run.lateness or ON_TIME) > LATE:
+        logger.warning("%s %s was made up %s of the market after it was due", run.job, run.period, run.lateness)
+    return run
 
 
 def _learn(job: DueJob) -> Mapping[str, Any]:

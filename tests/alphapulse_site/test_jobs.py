@@ -1,12 +1,14 @@
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from django.db import connection
 
+from alphapulse_site.clock import advance_market_clock, set_market_clock
 from alphapulse_site.jobs import advisory_lock, beat, lock_key, run_once
-from alphapulse_site.models import Heartbeat, JobRun
+from alphapulse_site.models import Heartbeat, JobRun, MarketClock
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -90,6 +92,26 @@ def test_what_is_done_stays_done() -> None:
     assert first is not None
     assert second is not None
     assert (second.pk, second.report, second.attempts) == (first.pk, {"events": 3}, 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_run_says_how_late_it_began_by_the_markets_clock() -> None:
+    due = datetime(2021, 7, 2, tzinfo=UTC)
+    set_market_clock(mode=MarketClock.Mode.RECORDING)
+    advance_market_clock(due + timedelta(hours=6))
+
+    run = run_once("nightly", "2021-07-01", lambda: None, due_at=due)
+
+    assert run is not None
+    assert (run.due_at, run.lateness) == (due, timedelta(hours=6))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_run_of_no_stated_time_is_never_late() -> None:
+    run = run_once("universe", "2021-07-01", lambda: None)
+
+    assert run is not None
+    assert run.lateness is None
 
 
 @pytest.mark.django_db(transaction=True)

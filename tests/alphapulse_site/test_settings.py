@@ -1,3 +1,4 @@
+import json
 import os
 import secrets
 import subprocess
@@ -5,6 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from alphapulse_site.celery import QUEUES
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -50,3 +53,45 @@ def test_production_does_not_start_with_the_example_key(production: dict[str, st
     assert result.returncode == 1
     assert "example value" in result.stderr
     assert len(result.stderr.splitlines()) == 1
+
+
+RABBITMQ = {"ALPHAPULSE_BROKER_URL": "amqps://alphapulse:secret@broker:5671/alphapulse", "REDIS_URL": ""}
+SHOW = """
+import json
+from django.conf import settings
+from alphapulse_site.celery import app
+queues = [(queue.name, queue.exchange.type, queue.queue_arguments) for queue in app.amqp.queues.values()]
+print(json.dumps([settings.CACHES["default"]["BACKEND"], sorted(settings.CELERY_BROKER_TRANSPORT_OPTIONS), queues]))
+"""
+
+
+def shown(environment: dict[str, str]) -> tuple[str, list[str], list[tuple[str, str, dict[str, object] | None]]]:
+    command = [sys.executable, "-W", "ignore", "-c", SHOW]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=90, check=True)
+    cache, options, queues = json.loads(done.stdout)
+    return cache, options, queues
+
+
+def test_production_on_rabbitmq_needs_no_redis(production: dict[str, str]) -> None:
+    result = check(production | RABBITMQ)
+
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_on_rabbitmq_every_queue_is_a_quorum_queue_and_requests_are_counted_without_redis(
+    production: dict[str, str],
+) -> None:
+    cache, options, queues = shown(production | RABBITMQ | {"DJANGO_SETTINGS_MODULE": "alphapulse_site.settings"})
+
+    assert cache.endswith("LocMemCache")
+    assert options == ["confirm_publish"]
+    assert {name for name, _, _ in queues} == set(QUEUES)
+    assert all(kind == "topic" and extra and extra["x-queue-type"] == "quorum" for _, kind, extra in queues)
+
+
+def test_on_rabbitmq_with_redis_requests_are_counted_in_redis(production: dict[str, str]) -> None:
+    both = production | {"ALPHAPULSE_BROKER_URL": RABBITMQ["ALPHAPULSE_BROKER_URL"]}
+
+    cache, _, _ = shown(both | {"DJANGO_SETTINGS_MODULE": "alphapulse_site.settings"})
+
+    assert cache.endswith("RedisCache")
