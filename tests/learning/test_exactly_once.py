@@ -160,6 +160,22 @@ def test_a_night_run_again_makes_no_second_version() -> None:
     assert learned() == before
 
 
+@pytest.mark.django_db(transaction=True)
+def test_nights_that_are_made_up_say_how_late_they_began(caplog: pytest.LogCaptureFixture) -> None:
+    """The market went on for days before anybody learned."""
+    until = store_history()
+    for model in (Signal, RejectedSignal):
+        track(model, until=until)
+
+    services.run_due_jobs()
+
+    runs = list(JobRun.objects.order_by("due_at"))
+    assert [run.lateness for run in runs] == [until - run.due_at for run in runs if run.due_at]
+    late = [run for run in runs if (run.lateness or services.ON_TIME) > services.LATE]
+    assert late
+    assert caplog.text.count("was made up") == len(late)
+
+
 def test_contradicting_rows_are_told_to_whoever_reads_the_log(caplog: pytest.LogCaptureFixture) -> None:
     told = ledger(40)
     lie = changed(told.rows(slice(7, 8)), won_long=~told.won_long[7:8])
