@@ -4,16 +4,19 @@ PYTHON ?= python3.11
 PORT ?= 8000
 SPEED ?= 60
 MARKET ?= auto
+MINUTES ?= 10
+SEED ?= 1
 DATA ?= var
 BIN := .venv/bin
 
-.PHONY: help setup run test lint bench lock
+.PHONY: help setup run test soak lint bench lock
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make setup   the virtual environment with everything in it"
 	@echo "make run     the whole system [PORT=8000] [SPEED=60] [MARKET=auto] [DATA=var] [FLOWER_PORT=5555]"
 	@echo "make test    all tests, on servers of their own"
+	@echo "make soak    random faults in all parts of the system, then the question what differs [MINUTES=10] [SEED=1]"
 	@echo "make lint    ruff and mypy"
 	@echo "make bench   the benchmarks"
 	@echo "make lock    pin requirements/*.in to hashes again"
@@ -34,6 +37,11 @@ run:
 test:
 	$(call install,dev)
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup $(ARGS)
+
+soak:
+	$(call install,dev)
+	@DATA=$$(mktemp -d) && trap 'rm -rf "$$DATA"' EXIT && ALPHAPULSE_DATA="$$DATA" DJANGO_SETTINGS_MODULE=alphapulse_site.settings \
+		$(BIN)/python -W ignore -m tests.faults.soak --minutes $(MINUTES) --seed $(SEED)
 
 lint:
 	$(call install,dev)

@@ -33,6 +33,13 @@ class Slice:
         return (to_ms(self.end) - to_ms(self.start)) // TIMEFRAMES["15m"].ms
 
 
+SLICE = Slice()
+EARLY = HISTORY_END + timedelta(minutes=20)
+BEFORE_MIDNIGHT = MIDNIGHT - timedelta(minutes=20)
+AFTER_MIDNIGHT = MIDNIGHT + timedelta(minutes=20)
+QUARTER = timedelta(minutes=15)
+
+
 def cut_recording(directory: Path, until: datetime) -> Path:
     """The recording of the symbols up to a few minutes after `until`."""
     directory.mkdir()

@@ -20,6 +20,8 @@ class Supervisor:
     def __init__(self, commands: Mapping[str, str], environment: Mapping[str, str], logs: Path) -> None:
         self._commands, self._environment, self._logs = dict(commands), dict(environment), logs
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        # Those that somebody has taken away, and that nobody but him brings back.
+        self._away: set[str] = set()
         self._lock, self._over = threading.RLock(), threading.Event()
         self.restarts: Counter[str] = Counter()
         self._thread = threading.Thread(target=self._watch, name="supervisor", daemon=True)
@@ -36,10 +38,12 @@ class Supervisor:
 
     def forget(self, name: str) -> None:
         """It is not one of those that are started again in the end."""
-        del self._commands[name]
+        with self._lock:
+            del self._commands[name]
 
     def start(self, name: str) -> None:
         with self._lock, (self._logs / f"{name}.log").open("ab") as log:
+            self._away.discard(name)
             if name not in self._running:
                 self._running[name] = subprocess.Popen(
                     ["/bin/sh", "-c", self._commands[name]], cwd=ROOT, env=self._environment,
@@ -49,17 +53,20 @@ class Supervisor:
     def kill(self, name: str, *, for_good: bool = False) -> None:
         """With all its children, at once; it is started again unless it is to stay away."""
         with self._lock:
-            process = self._running[name]
             if for_good:
-                del self._running[name]
-        _send(process.pid, signal.SIGKILL)
-        if for_good:
+                self._away.add(name)
+            process = self._running.pop(name, None) if for_good else self._running.get(name)
+        if process is not None:
+            _send(process.pid, signal.SIGKILL)
             process.wait(20)
 
     def stop(self, name: str, *, seconds: float = SECONDS_TO_STOP) -> None:
         """Ask it to end, and have patience; it stays away."""
         with self._lock:
-            process = self._running.pop(name)
+            self._away.add(name)
+            process = self._running.pop(name, None)
+        if process is None:
+            return
         _send_leader(process, signal.SIGTERM)
         try:
             process.wait(seconds)
@@ -75,9 +82,6 @@ class Supervisor:
 
     def names(self) -> list[str]:
         return list(self._commands)
-
-    def is_running(self, name: str) -> bool:
-        return name in self._running
 
     def close(self) -> None:
         """End all of them without a word: what they leave is what the next start finds."""
@@ -105,7 +109,12 @@ class Supervisor:
             for name in ended:
                 self.restarts[name] += 1
                 if not self._over.wait(PAUSE):
-                    self.start(name)
+                    self._start_again(name)
+
+    def _start_again(self, name: str) -> None:
+        with self._lock:
+            if name not in self._away:
+                self.start(name)
 
 
 def _send(group: int, number: signal.Signals) -> None:

@@ -29,7 +29,7 @@ from alphapulse_site.places import DATABASE_NAME, Places
 from alphapulse_site.processes import read_procfile
 from tests.faults.drained import owed
 from tests.faults.judgement import Judgement
-from tests.faults.market import Slice, cut_recording
+from tests.faults.market import A_MOMENT, Slice, cut_recording
 from tests.faults.proxy import Proxy
 from tests.faults.servers import NO_WAIT_FOR_THE_DISK, Server, broker_of, postgres_of
 from tests.faults.supervisor import ROOT, Supervisor
@@ -51,9 +51,10 @@ QUICK = {
     # Several chunks a close, and as much patience with the night as a slow machine needs.
     "ALPHAPULSE_SCAN_CHUNK": "2",
     "ALPHAPULSE_WEIGHTS_DEADLINE": "3600",
-    # Nor may a symbol be late, which a life without faults would have scanned in time.
-    "ALPHAPULSE_SCAN_DEADLINE": "3600",
 }
+
+DECIDED_UNTIL = """SELECT max(close_time) > %(moment)s - interval '15 minutes' AND bool_and(decided_at IS NOT NULL)
+    AND (SELECT closed_until FROM market_clock) = %(moment)s FROM scan_closes"""
 
 
 @dataclass(frozen=True)
@@ -184,9 +185,9 @@ class System:
         return {name: commands[name] for name in PROCESSES} | {"exchange": exchange, "beat": BEAT}
 
     def _wait_for_signs(self) -> None:
-        """Until the stream and every queue have given a sign of life that is not the template's."""
-        signs = "SELECT count(*) FROM heartbeats WHERE name LIKE 'canary:%' OR name = 'stream'"
-        self.wait(lambda: self.ask(signs)[0][0] == len(QUEUES) + 1)
+        """Until the stream and every queue have given a sign of life, and the exchange's list has been read."""
+        signs = "SELECT count(*) FROM heartbeats WHERE name LIKE 'canary:%' OR name IN ('stream', 'universe')"
+        self.wait(lambda: self.ask(signs)[0][0] == len(QUEUES) + 2)
 
     # --- what can be asked --------------------------------------------------------------------------------------------
 
@@ -214,18 +215,19 @@ class System:
 
     def play(self, speed: float = SPEED) -> None:
         self._speed = speed
-        self.control.post("/clock", {"speed": speed})
+        self.control.post("/clock", {"speed": speed, "thaw": True})
 
-    def pause(self) -> None:
-        """The exchange's time all but stands still; what has closed by then is worked off."""
-        self.control.post("/clock", {"speed": STANDSTILL})
+    def stand_at(self, moment: datetime) -> None:
+        """The exchange jumps there and stands still, in every life at the same instant; wait until that is decided."""
+        self.control.post("/clock", {"freeze": True, "set": (moment + A_MOMENT).isoformat()})
+        self.wait(lambda: self.ask(DECIDED_UNTIL, {"moment": moment})[0][0])
 
-    def wait(self, what: Callable[[], Any], *, seconds: float = 120.0) -> Any:
+    def wait(self, what: Callable[[], Any], *, seconds: float = 120.0, every: float = LOOK_SECONDS) -> Any:
         """The answer as soon as it is true; a database that does not answer has not said so."""
         ends = time.monotonic() + seconds
         while not (said := self._answer(what)):
             assert time.monotonic() < ends, f"it did not happen within {seconds:.0f} s"
-            time.sleep(LOOK_SECONDS)
+            time.sleep(every)
         return said
 
     @staticmethod
@@ -277,17 +279,34 @@ class System:
         self.drain()
         return self.judge()
 
+    def assert_no_trace(self, fault_free: Judgement) -> None:
+        """Heal, drain, and find everything as if nothing had happened."""
+        complaints = self.finish().complaints(fault_free)
+        assert not complaints, "\n".join(complaints)
+
 
 @contextmanager
-def running_system(made: Template, slice_: Slice) -> Iterator[System]:
-    """A system for the length of the block. ALPHAPULSE_FAULTS_KEEP=1 leaves its directory, with all logs."""
+def running_system(made: Template, slice_: Slice, *, disk_mb: int = 0) -> Iterator[System]:
+    """A system for the length of the block, on a disk of its own if that is to have a size.
+
+    ALPHAPULSE_FAULTS_KEEP=1 leaves its directory, with all logs.
+    """
     root = Path(tempfile.mkdtemp(prefix="ap-system-"))
+    if disk_mb:
+        mount(root, disk_mb)
     try:
         with System(made, slice_, root).running() as system:
             yield system
     finally:
+        if disk_mb:
+            subprocess.run(["umount", "--lazy", root], check=True)
         if not os.environ.get("ALPHAPULSE_FAULTS_KEEP"):
             shutil.rmtree(root, ignore_errors=True)
+
+
+def mount(directory: Path, size_mb: int) -> None:
+    """A small disk in memory, which only root may make."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size_mb}m", "tmpfs", directory], check=True)
 
 
 def free_port() -> int:
