@@ -47,7 +47,7 @@ def asked(url: str, method: str = "GET", password: str | None = PASSWORD) -> tup
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.django_db(transaction=True)
 def test_flower_shows_tasks_to_those_who_know_the_password_and_lets_nobody_act(
     process_environment: dict[str, str], empty_broker: None, tmp_path: Path, settings: Settings

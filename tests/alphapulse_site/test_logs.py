@@ -43,7 +43,7 @@ def lines(processes: Running, name: str) -> list[Line]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.django_db(transaction=True)
 def test_every_line_of_every_process_is_one_json_object(
     process_environment: dict[str, str], empty_broker: None, tmp_path: Path
