@@ -5,14 +5,14 @@ from typing import Any
 
 import numpy as np
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import Max, QuerySet
 from django.utils import timezone
 
 from alphapulse_site.models import JobRun
 from learning.calendar import DAILY, WEEKLY, DueJob, in_effect_by, jobs_between
 from learning.config import Config
 from learning.lessons import HEAD_NAMES
-from learning.models import LearningState
+from learning.models import LearningEvent, LearningState
 from learning.procedure import Procedure
 from signals.consensus import Calibration, Weights
 from signals.gates import Thresholds
@@ -36,6 +36,16 @@ def due_jobs() -> list[DueJob]:
     if began is None or until is None:
         return []
     return not_done(jobs_between(to_ms(began), to_ms(until)))
+
+
+def closes_to_tell(until: datetime) -> list[datetime]:
+    """The decided closes since the ledger's last outcomes, in order, and `until` itself for what comes late."""
+    told = LearningEvent.objects.filter(kind="outcome").aggregate(last=Max("market_at"))["last"]
+    closes = ScanClose.objects.filter(
+        timeframe=settings.ALPHAPULSE_SCAN_TIMEFRAME, decided_at__isnull=False, close_time__lt=until
+    )
+    since = closes.filter(close_time__gt=told) if told else closes.none()
+    return [*since.order_by("close_time").values_list("close_time", flat=True), until]
 
 
 def not_done(jobs: list[DueJob]) -> list[DueJob]:

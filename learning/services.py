@@ -59,9 +59,15 @@ def run_due_jobs() -> int:
 def append_outcomes() -> int:
     """Bring the ledger up to the last decided close."""
     until = selectors.decided_until(settings.ALPHAPULSE_SCAN_TIMEFRAME)
-    if until is None:
-        return 0
-    return ledger.append_outcomes(timeframe=scan_timeframe(), until=until, rules=rules())
+    return 0 if until is None else append_until(until)
+
+
+def append_until(until: datetime) -> int:
+    """Append close by close what has ended, so that the ledger is the same however seldom and late this is done."""
+    return sum(
+        ledger.append_outcomes(timeframe=scan_timeframe(), until=close, rules=rules())
+        for close in selectors.closes_to_tell(until)
+    )
 
 
 def run_job(job: DueJob) -> JobRun | None:
@@ -74,7 +80,7 @@ def run_job(job: DueJob) -> JobRun | None:
 
 def _learn(job: DueJob) -> Mapping[str, Any]:
     at = to_time(job.cut_off_ms)
-    ledger.append_outcomes(timeframe=scan_timeframe(), until=at, rules=rules())
+    append_until(at)
     lesson = lesson_of(job)
     if job.job == DAILY:
         store_rejection_metrics(until=at)
