@@ -4,6 +4,7 @@ import logging
 from typing import Any
 from uuid import uuid4
 
+import psycopg2
 from celery import Task, current_app
 from celery.signals import task_failure
 from django.db import InterfaceError, close_old_connections, transaction
@@ -16,7 +17,12 @@ from alphapulse_site.models import ParkedTask
 
 logger = logging.getLogger(__name__)
 # A lost session, a deadlock, a full disk or broker: nothing is wrong with the task, and the schedule finds its work.
-CURED_BY_WAITING = (DatabaseAwayError, InterfaceError, OperationalError)
+# Django passes on as it is what psycopg2 raises outside of a statement.
+CURED_BY_WAITING = (
+    *(DatabaseAwayError, InterfaceError),
+    *(psycopg2.OperationalError, psycopg2.InterfaceError),
+    OperationalError,
+)
 # Characters that are kept; of a traceback the end, where the error is.
 LONGEST_ERROR, LONGEST_TRACEBACK = 2_000, 10_000
 

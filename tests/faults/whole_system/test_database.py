@@ -1,13 +1,20 @@
 """The whole system while its database is harmed: in the end nobody can tell that it was."""
 
+import shutil
+import subprocess
+import time
+from contextlib import suppress
 from functools import partial
+from pathlib import Path
 
 import pytest
 
+from alphapulse_site.embedded import postgres_program
+from alphapulse_site.places import DATABASE_NAME
 from tests.faults import harm
 from tests.faults.judgement import Judgement
-from tests.faults.market import AFTER_MIDNIGHT, EARLY
-from tests.faults.system import System
+from tests.faults.market import AFTER_MIDNIGHT, EARLY, SLICE
+from tests.faults.system import System, Template, mount, running_system
 
 # One worker runs them all: they share a template and a life without faults, and two systems at once are too many.
 pytestmark = [pytest.mark.xdist_group("whole system"), pytest.mark.slow, pytest.mark.timeout(900)]
@@ -50,3 +57,79 @@ def is_another(system: System, decided: object) -> bool:
 
 WAITS_FOR_THE_GATES = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
 DECIDED = "SELECT count(*) FROM scan_closes WHERE decided_at IS NOT NULL"
+
+
+def test_a_database_that_lets_nobody_in(system: System, fault_free: Judgement) -> None:
+    system.play()
+    system.until(EARLY)
+    with harm.connections_exhausted(system):
+        time.sleep(6)
+
+    system.assert_no_trace(fault_free)
+
+
+def test_a_deadlock_ends_the_transaction_that_decides(system: System, fault_free: Judgement) -> None:
+    """We hold the lock that it wants next, and then want the row that it holds; PostgreSQL ends it, not us."""
+    system.execute("ALTER SYSTEM SET deadlock_timeout = '4s'")
+    system.execute("SELECT pg_reload_conf()")
+    with harm.gates_held(system) as cursor:
+        cursor.execute("SET deadlock_timeout = '1h'")
+        system.play()
+        system.wait(lambda: system.ask(WAITS_FOR_THE_GATES)[0][0])
+        cursor.execute("SELECT FROM scan_closes WHERE decided_at IS NULL FOR UPDATE")
+    assert system.ask("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")[0][0] >= 1
+
+    system.assert_no_trace(fault_free)
+
+
+def test_a_disk_that_is_full(made: Template, fault_free: Judgement, tmp_path: Path) -> None:
+    if not can_mount(tmp_path):
+        pytest.skip("only root may mount a disk that is small enough to be filled")
+    with running_system(made, SLICE, disk_mb=1200) as system:
+        system.play()
+        system.until(EARLY)
+        fill(system.root / "ballast")
+        log = system.places.logs / "postgres.log"
+        system.wait(lambda: "No space left on device" in log.read_text(encoding="utf-8"))
+        time.sleep(4)
+        (system.root / "ballast").unlink()
+
+        system.assert_no_trace(fault_free)
+
+
+def can_mount(place: Path) -> bool:
+    try:
+        mount(place, 1)
+    except (subprocess.CalledProcessError, OSError):
+        return False
+    subprocess.run(["umount", place], check=True)
+    return True
+
+
+def fill(ballast: Path) -> None:
+    """To the last byte."""
+    with ballast.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(1 << 20))
+
+
+def test_a_backup_that_is_restored_catches_up(system: System, fault_free: Judgement, tmp_path: Path) -> None:
+    """Everything since the backup is lost, the broker still speaks of it, and the processes have seen it all."""
+    system.play()
+    system.until(EARLY)
+    backup = run_program(system, "pg_dump", "--format=custom", DATABASE_NAME)
+    system.until(AFTER_MIDNIGHT)
+    system.postgres.kill()
+    shutil.rmtree(system.places.postgres)
+    system.database_line.cut()
+    system.postgres.start()
+    run_program(system, "pg_restore", "--exit-on-error", f"--dbname={DATABASE_NAME}", given=backup)
+    system.database_line.heal()
+
+    system.assert_no_trace(fault_free)
+
+
+def run_program(system: System, name: str, *arguments: str, given: bytes = b"") -> bytes:
+    server = ["-h", str(system.places.socket_directory(system.places.postgres)), "-U", "postgres"]
+    command = [str(postgres_program(name)), *server, *arguments]
+    return subprocess.run(command, input=given, check=True, capture_output=True).stdout
