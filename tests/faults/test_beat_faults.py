@@ -15,7 +15,7 @@ from tests.ingestion.streams import wait_until
 pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.slow,
-    pytest.mark.timeout(240),
+    pytest.mark.timeout(360),
     pytest.mark.xdist_group("worker faults"),
 ]
 OURS, THEIRS = "the ticks are ours", "another beat sends the ticks, standing by"
@@ -36,7 +36,7 @@ def leaders() -> list[int]:
 def sends(valkey: ValkeyBroker) -> bool:
     """Whether ticks come now."""
     valkey.wipe()
-    wait_until(lambda: valkey.queued() > len(SCHEDULE), seconds=60)
+    wait_until(lambda: valkey.queued() > len(SCHEDULE), seconds=120)
     return True
 
 
@@ -74,7 +74,7 @@ def test_a_beat_whose_session_the_database_ends_takes_the_lease_again(crew: Work
     (session,) = leaders()
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_terminate_backend(%s)", [session])
-    wait_until(lambda: leaders() not in ([], [session]), seconds=60)
+    wait_until(lambda: leaders() not in ([], [session]), seconds=120)
 
     assert sends(valkey)
     assert beat.poll() is None

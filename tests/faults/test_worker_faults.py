@@ -19,7 +19,7 @@ from tests.ingestion.streams import wait_until
 pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.slow,
-    pytest.mark.timeout(240),
+    pytest.mark.timeout(360),
     # One worker of pytest for all: a RabbitMQ each would cost more than it saves.
     pytest.mark.xdist_group("worker faults"),
 ]
@@ -53,7 +53,7 @@ def test_a_worker_killed_inside_its_transaction_leaves_nothing_and_another_does_
 
     any_crew.open_gates()
     any_crew.worker(SHORT)
-    wait_until(lambda: is_done("a"), seconds=60)
+    wait_until(lambda: is_done("a"), seconds=120)
 
     assert (effects("a"), any_crew.starts("inside"), parked()) == (1, 2, [])
 
@@ -76,9 +76,9 @@ def test_a_worker_killed_after_commit_before_the_acknowledgement_changes_nothing
 
     any_crew.open_gates()
     any_crew.worker(SHORT)
-    wait_until(lambda: any_crew.starts("after") == 2, seconds=60)
+    wait_until(lambda: any_crew.starts("after") == 2, seconds=120)
     any_crew.send("alphapulse_site.probe_after", "b")
-    wait_until(lambda: is_done("b"), seconds=60)
+    wait_until(lambda: is_done("b"), seconds=120)
 
     assert (effects("a"), parked()) == (1, [])
 
@@ -91,7 +91,7 @@ def test_a_task_whose_pool_child_is_killed_is_run_again_by_the_same_worker(any_c
     any_crew.open_gates()
     child.suspend()  # it saw the gate open or not: it gets no further
     child.kill()
-    wait_until(lambda: is_done("a"), seconds=60)
+    wait_until(lambda: is_done("a"), seconds=120)
 
     assert (effects("a"), parked(), worker.poll()) == (1, [], None)
 
@@ -99,7 +99,7 @@ def test_a_task_whose_pool_child_is_killed_is_run_again_by_the_same_worker(any_c
 def test_a_poison_task_is_parked_after_three_tries_and_replayed_once_it_is_cured(any_crew: Workers) -> None:
     worker = any_crew.worker()
     any_crew.send("alphapulse_site.probe_poison", "a")
-    wait_until(parked, seconds=90)
+    wait_until(parked, seconds=120)
     (row,) = parked()
 
     assert any_crew.starts("poison") == 3
@@ -108,22 +108,22 @@ def test_a_poison_task_is_parked_after_three_tries_and_replayed_once_it_is_cured
     assert "Traceback" in row.traceback
     assert "SIGKILL" in row.traceback
     any_crew.send("alphapulse_site.canary", "maintenance")
-    wait_until(lambda: Heartbeat.objects.filter(name="canary:maintenance").exists(), seconds=60)
+    wait_until(lambda: Heartbeat.objects.filter(name="canary:maintenance").exists(), seconds=120)
     assert worker.poll() is None
 
     any_crew.open_gates()
     any_crew.command("parked", "retry", "--all")
-    wait_until(lambda: is_done("a"), seconds=60)
+    wait_until(lambda: is_done("a"), seconds=120)
     assert (effects("a"), len(parked())) == (1, 1)
 
 
 def test_a_task_that_hangs_is_killed_at_its_time_limit_and_parked(crew: Workers) -> None:
     worker = crew.worker({"SHORT_LIMIT": "3"})
     crew.send("alphapulse_site.probe_hang", "a")
-    wait_until(parked, seconds=60)
+    wait_until(parked, seconds=120)
     (row,) = parked()
     crew.send("alphapulse_site.canary", "maintenance")
-    wait_until(lambda: Heartbeat.objects.filter(name="canary:maintenance").exists(), seconds=60)
+    wait_until(lambda: Heartbeat.objects.filter(name="canary:maintenance").exists(), seconds=120)
 
     assert "TimeLimitExceeded" in row.error
     assert "TimeLimitExceeded" in row.traceback
@@ -174,13 +174,13 @@ def test_a_worker_frozen_beyond_the_visibility_timeout_finds_its_work_done_and_c
     frozen = crew.worker(SHORT)
     with unreadable_candles():
         crew.send("signals.track_shadows", queue="tracking")
-        wait_until(_waiting_for_a_lock, seconds=60)
+        wait_until(_waiting_for_a_lock, seconds=120)
         crew.signal(frozen, signal.SIGSTOP)
     crew.worker(SHORT)
-    wait_until(lambda: Heartbeat.objects.filter(name="shadow_monitor", beats=1).exists(), seconds=60)
+    wait_until(lambda: Heartbeat.objects.filter(name="shadow_monitor", beats=1).exists(), seconds=120)
     ended = RejectedSignal.objects.values().get()
     crew.signal(frozen, signal.SIGCONT)
-    wait_until(lambda: Heartbeat.objects.filter(name="shadow_monitor", beats=2).exists(), seconds=60)
+    wait_until(lambda: Heartbeat.objects.filter(name="shadow_monitor", beats=2).exists(), seconds=120)
 
     assert ended["outcome"]
     assert RejectedSignal.objects.values().get() == ended
@@ -199,10 +199,10 @@ def test_a_wrong_clock_hands_a_running_task_out_twice_and_its_effect_is_there_on
     crew.send("alphapulse_site.probe_after", "a")
     crew.wait_at("after")
     crew.worker(clock(second))
-    wait_until(lambda: crew.starts("after") == 2, seconds=60)
+    wait_until(lambda: crew.starts("after") == 2, seconds=120)
     crew.open_gates()
     crew.send("alphapulse_site.probe_after", "b")
-    wait_until(lambda: is_done("b"), seconds=60)
+    wait_until(lambda: is_done("b"), seconds=120)
 
     assert (effects("a"), effects("b"), parked()) == (1, 1, [])
 
@@ -218,7 +218,7 @@ def test_the_signs_of_life_of_a_worker_with_a_wrong_clock_are_dated_right(crew: 
         pytest.skip("libfaketime is not installed (apt-get install libfaketime)")
     crew.worker(clock("+2h"))
     crew.send("alphapulse_site.canary", "maintenance")
-    wait_until(lambda: Heartbeat.objects.filter(name="canary:maintenance").exists(), seconds=60)
+    wait_until(lambda: Heartbeat.objects.filter(name="canary:maintenance").exists(), seconds=120)
 
     age = timezone.now() - Heartbeat.objects.get(name="canary:maintenance").beat_at
     assert timedelta(0) <= age < timedelta(minutes=5)

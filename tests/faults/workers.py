@@ -90,7 +90,7 @@ class Workers:
     def log(self, process: Process) -> str:
         return self._log_of(self.processes.index(process)).read_text(encoding="utf-8", errors="replace")
 
-    def wait_for_line(self, process: Process, line: str, *, seconds: float = 60) -> None:
+    def wait_for_line(self, process: Process, line: str, *, seconds: float = 120) -> None:
         def said() -> bool:
             assert process.poll() is None, f"it ended by itself:\n{self.log(process)[-3000:]}"
             return line in self.log(process)
@@ -98,7 +98,7 @@ class Workers:
         wait_until(said, seconds=seconds)
 
     def wait_at(self, gate: str) -> None:
-        wait_until((self.gates / f"at-{gate}").exists, seconds=60)
+        wait_until((self.gates / f"at-{gate}").exists, seconds=120)
 
     def starts(self, probe: str) -> int:
         """How many times the probe was begun, by whatever worker."""
