@@ -208,6 +208,41 @@ answer = services.look_chunk(close=close, chunk=0, version=selectors.version_of(
     assert ScanHistory.objects.count() == 3
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_backlog_is_decided_in_order_by_however_many_workers(process_environment: dict[str, str]) -> None:
+    """Chunks come shuffled and twice to four processes, which do what the tasks do until nothing is due."""
+    until = store_market(market())
+    ensure_birth()
+    closes = [until - number * timedelta(minutes=15) for number in range(5, -1, -1)]
+    start_closes(closes[0])
+
+    run_at_once(
+        """
+import random
+from learning import selectors
+from signals import services
+random.seed(number)
+answer = 0
+while (close := services.next_due_close()) is not None:
+    version = selectors.version_for(close, tried_since=services.first_try(close=close))
+    chunks = 2 * services.open_close(close=close, version=version)
+    random.shuffle(chunks)
+    for chunk in chunks:
+        if services.look_chunk(close=close, chunk=chunk, version=selectors.version_of(services.opened(close=close))):
+            services.decide_close(close=close, version=version)
+""",
+        process_environment | {"ALPHAPULSE_SCAN_CHUNK": "1"},
+    )
+
+    rows = list(ScanClose.objects.filter(close_time__gt=closes[0]).order_by("close_time"))
+    assert [row.close_time for row in rows] == closes[1:]
+    decided = [row.decided_at for row in rows if row.decided_at]
+    assert decided == sorted(decided)
+    assert len(decided) == 5
+    assert [(sorted(row.looked), row.scans) for row in rows] == [([0, 1, 2], 3)] * 5
+    assert ScanHistory.objects.filter(rejection__isnull=False).count() == 5 * 3
+
+
 # --- the weights of the night -----------------------------------------------------------------------------------------
 
 

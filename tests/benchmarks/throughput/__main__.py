@@ -48,6 +48,9 @@ def point_at(places: Places, asked: argparse.Namespace) -> None:
         "ALPHAPULSE_SCAN_TIMEFRAME": "1m",
         "ALPHAPULSE_SCAN_CHUNK": str(asked.chunk),
         "ALPHAPULSE_FEEDS": "off",
+        # All symbols are scanned, whatever the local exchange says of their turnover.
+        "ALPHAPULSE_TOP_SYMBOLS": "3000",
+        "ALPHAPULSE_MINIMUM_QUOTE_VOLUME": "0",
         "ALPHAPULSE_ARCHIVE": "none",
         "ALPHAPULSE_SPOT_URL": nowhere,
         "ALPHAPULSE_FUTURES_URL": nowhere,
