@@ -21,18 +21,18 @@ QUARTER = timedelta(minutes=15)
 BOUNDS: dict[str, int] = {
     **{"performance": 15, "head-weights": 8, "improvements": 12, "recommendations": 14, "stats": 20},
     **{"rejection-analysis": 10, "scheduler": 10, "signals": 6, "signal": 5, "shadows": 6, "shadow": 5},
-    **{"scans": 11, "scan-history": 5, "scan-by-id": 9, "positions": 5, "candles": 7, "gaps": 5},
+    **{"scans": 13, "scan-history": 5, "scan-by-id": 11, "positions": 5, "candles": 7, "gaps": 5},
     **{"symbols": 6, "versions": 5, "version": 8, "version-diff": 6, "heads": 11, "job-runs": 5},
     **{"job-run": 5, "parked-tasks": 5, "health": 9, "daily-report": 33, "weekly-report": 32, "schema": 4},
     **{"docs": 4, "healthz": 7, "metrics": 44},
     **{"dashboard:retry": 14, "dashboard:run": 14},
-    **{"dashboard:overview": 31, "dashboard:signals": 18, "dashboard:signal": 20, "dashboard:shadows": 19},
-    **{"dashboard:shadow": 20, "dashboard:rejections": 24, "dashboard:why": 30, "dashboard:learning": 38},
+    **{"dashboard:overview": 31, "dashboard:signals": 18, "dashboard:signal": 21, "dashboard:shadows": 19},
+    **{"dashboard:shadow": 21, "dashboard:rejections": 24, "dashboard:why": 30, "dashboard:learning": 38},
     **{"dashboard:versions": 12, "dashboard:version": 18, "dashboard:rollback": 18, "dashboard:pin": 18},
     **{"dashboard:freeze": 17, "dashboard:release": 17, "dashboard:data": 22, "dashboard:reports": 14},
     **{"dashboard:report": 38, "dashboard:jobs": 17, "dashboard:login": 4},
 }
-ADMIN_INDEX, ADMIN_LIST, ADMIN_PAGE = 10, 10, 10
+ADMIN_INDEX, ADMIN_LIST, ADMIN_PAGE = 10, 10, 12
 
 
 def bound(address: Address) -> int:
