@@ -68,12 +68,15 @@ class Checklist:
 
 
 def heartbeat_since(name: str, since: datetime) -> str | None:
-    """The figures of the newest heartbeat of that name, None if there is none since then."""
+    """The figures of the newest heartbeat of that name, None if there is none since then, or one that tells an error.
+
+    The first gap check may come before the exchange is up; the next one comes within a minute.
+    """
     try:
         sign = Heartbeat.objects.filter(name=name, beat_at__gte=since).first()
     except OperationalError:  # the servers go first if the system is stopped while it starts
         return None
-    if sign is None:
+    if sign is None or sign.figures.get("error"):
         return None
     return ", ".join(f"{key} {value}" for key, value in sign.figures.items() if value is not None) or "alive"
 
