@@ -88,7 +88,8 @@ def known_until(symbols: Iterable[str], until_ms: int) -> dict[str, int]:
     0 for a symbol we know nothing of: no listing and no candle.
     """
     names = sorted(set(symbols))
-    known = {name: until_ms if name in _with_a_beginning(names) else 0 for name in names}
+    begun = _with_a_beginning(names)
+    known = {name: until_ms if name in begun else 0 for name in names}
     for hole in unexplained_gaps(names, 0, until_ms):
         known[hole.symbol] = min(known[hole.symbol], hole.start_ms)
     return known

@@ -1,17 +1,17 @@
 """Follow open brackets through the stored 1m candles, from where they were last read: downtime is replayed."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import partial
 from itertools import groupby
+from operator import attrgetter
 
 import numpy as np
 from django.db import transaction
-from django.db.models import QuerySet
 
 from alphapulse_site.log_context import about
-from ingestion.candles import load_candles
+from ingestion.candles import load_many
 from ingestion.selectors import delisted_at_ms, known_until
 from ingestion.timeframes import Candles, IntArray
 from signals.bracket import Costs
@@ -24,78 +24,111 @@ from signals.services.positions import close_positions
 
 logger = logging.getLogger(__name__)
 
+# Followed in one transaction: a handful of queries for all of them, and two months of minutes fit into 150 MB.
+SYMBOLS_TOGETHER = 30
+
 
 def track(model: type[TrackedDecision], *, until: datetime, symbols: Iterable[str] | None = None) -> int:
     """Resolve every open bracket that the candles before `until` decide; returns how many leans ended."""
+    by_symbol = dict(_by_symbol(unresolved(model, until, symbols)))
+    names = list(by_symbol)
+    known, delisted = known_until(names, to_ms(until)), delisted_at_ms(names)
     ended = 0
-    decisions = unresolved(model, until, symbols)
-    symbols_open = {decision.symbol for decision in decisions}
-    known, delisted = known_until(symbols_open, to_ms(until)), delisted_at_ms(symbols_open)
-    for symbol, group in groupby(decisions, key=lambda decision: decision.symbol):
-        ended += _track_symbol(model, list(group), known[symbol], delisted.get(symbol, NEVER))
+    for first in range(0, len(names), SYMBOLS_TOGETHER):
+        together = [row for name in names[first : first + SYMBOLS_TOGETHER] for row in by_symbol[name]]
+        ended += track_together(model, together, known, delisted)
     if model is Signal:
         close_positions()
     return ended
 
 
-def _track_symbol(
-    model: type[TrackedDecision], decisions: list[TrackedDecision], known_ms: int, delisted_ms: IntArray
-) -> int:
-    start_ms = min(to_ms(decision.opened_at) for decision in decisions)
-    minutes = load_candles(decisions[0].symbol, start_ms, known_ms)
-    checked = sorted(decision.pk for decision in decisions)
-    with transaction.atomic():
-        # Polls that know different minutes end different brackets first; locked in one order they cannot deadlock.
-        held = model._default_manager.select_for_update(no_key=True).filter(pk__in=checked)
-        list(held.order_by("pk").values_list("pk"))
-        ended = _follow(model, decisions, minutes, known_ms, delisted_ms)
-        model._default_manager.filter(pk__in=checked, checked_until__lt=to_time(known_ms)).update(
-            checked_until=to_time(known_ms)
-        )
-    return ended
+def _by_symbol(decisions: Iterable[TrackedDecision]) -> Iterator[tuple[str, list[TrackedDecision]]]:
+    for symbol, group in groupby(sorted(decisions, key=attrgetter("symbol")), key=attrgetter("symbol")):
+        yield symbol, list(group)
 
 
-def _follow(
+def track_together(
     model: type[TrackedDecision],
     decisions: list[TrackedDecision],
-    minutes: Candles,
-    known_ms: int,
-    delisted_ms: IntArray = NEVER,
+    known: Mapping[str, int],
+    delisted: Mapping[str, IntArray],
 ) -> int:
-    """Record what has ended by now of each bracket and its mirror; how many leans ended by our hand."""
-    costs, target_r = rules().costs, rules().bracket.target_r
-    orders = Orders.of([order_of(decision) for decision in decisions])
-    mirrored = orders.mirrored(np.array([decision.reference_price for decision in decisions]), target_r)
-    leans, mirrors = (first_touches(each, minutes, known_ms, costs, delisted_ms) for each in (orders, mirrored))
-    return sum(
-        _record(model, decision, leans.at(row), mirrors.at(row), minutes) for row, decision in enumerate(decisions)
-    )
+    """Resolve some decisions in one transaction; returns how many leans ended.
+
+    `known`: up to when (ms) each symbol's minutes are known; `delisted`: when it was. What is written follows from the
+    rows as they are once locked: a slower worker, or one that read them before a void, finds them ended.
+    """
+    start_ms = min(to_ms(decision.opened_at) for decision in decisions)
+    symbols = sorted({decision.symbol for decision in decisions})
+    stored = load_many(symbols, start_ms, max(known[symbol] for symbol in symbols))
+    with transaction.atomic():
+        # Polls that know different minutes end different brackets first; locked in one order they cannot deadlock.
+        locked = model._default_manager.select_for_update(no_key=True).order_by("pk")
+        found = Found()
+        for symbol, group in _by_symbol(locked.filter(pk__in=[decision.pk for decision in decisions])):
+            minutes = stored[symbol].between(start_ms, known[symbol])
+            found.follow(group, minutes, known[symbol], delisted.get(symbol, NEVER))
+            _note_checked(model, group, to_time(known[symbol]))
+        found.write(model)
+    return len(found.ended)
 
 
-def _record(
-    model: type[TrackedDecision],
-    decision: TrackedDecision,
-    touch: FirstTouch | None,
-    mirror: FirstTouch | None,
-    minutes: Candles,
-) -> bool:
-    """Write whatever side of the bracket has ended by now; True if it was the lean's, and we were first."""
-    rows = model._default_manager.filter(pk=decision.pk)
-    if mirror and not decision.mirror_outcome:
-        set_mirror_outcome(decision, mirror)
-        rows.filter(mirror_outcome="").update(**{name: getattr(decision, name) for name in MIRROR_COLUMNS})
-    if decision.outcome:
-        return False
-    if touch:
-        set_outcome(decision, touch)
-        # One winner: whoever finds the outcome still empty writes it, a slower worker changes nothing.
-        won = rows.filter(outcome="").update(**{name: getattr(decision, name) for name in OUTCOME_COLUMNS})
-        if won and isinstance(decision, Signal):
-            transaction.on_commit(partial(_tell, decision))
-        return bool(won)
-    if decision.entry is None:
-        _note_entry(rows, decision, minutes, rules().costs)
-    return False
+def _note_checked(model: type[TrackedDecision], group: list[TrackedDecision], until: datetime) -> None:
+    behind = [decision.pk for decision in group if decision.checked_until < until]
+    model._default_manager.filter(pk__in=behind).update(checked_until=until)
+
+
+class Found:
+    """What the candles say of decisions that are locked: leans and mirrors that ended, and entries."""
+
+    def __init__(self) -> None:
+        self.ended: list[TrackedDecision] = []
+        self._mirrored: list[TrackedDecision] = []
+        self._entered: list[TrackedDecision] = []
+
+    def follow(
+        self, group: list[TrackedDecision], minutes: Candles, known_ms: int, delisted_ms: IntArray = NEVER
+    ) -> None:
+        """Follow the brackets of one symbol and their mirrors through its minutes."""
+        costs, target_r = rules().costs, rules().bracket.target_r
+        orders = Orders.of([order_of(decision) for decision in group])
+        mirrored = orders.mirrored(np.array([decision.reference_price for decision in group]), target_r)
+        leans, mirrors = (first_touches(each, minutes, known_ms, costs, delisted_ms) for each in (orders, mirrored))
+        for row, decision in enumerate(group):
+            self._follow_mirror(decision, mirrors.at(row))
+            self._follow_lean(decision, leans.at(row), minutes, costs)
+
+    def _follow_mirror(self, decision: TrackedDecision, touch: FirstTouch | None) -> None:
+        if touch and not decision.mirror_outcome:
+            set_mirror_outcome(decision, touch)
+            self._mirrored.append(decision)
+
+    def _follow_lean(self, decision: TrackedDecision, touch: FirstTouch | None, minutes: Candles, costs: Costs) -> None:
+        if decision.outcome:
+            return
+        if touch:
+            set_outcome(decision, touch)
+            self.ended.append(decision)
+        elif decision.entry is None:
+            self._enter(decision, minutes, costs)
+
+    def _enter(self, decision: TrackedDecision, minutes: Candles, costs: Costs) -> None:
+        """The price the bracket was entered at, known as soon as its first minute has opened."""
+        entered = minutes.between(to_ms(decision.opened_at), to_ms(decision.opened_at) + 1)
+        if len(entered):
+            decision.entry = float(entered.open[0]) * (1 + decision.direction * costs.slippage)
+            self._entered.append(decision)
+
+    def write(self, model: type[TrackedDecision]) -> None:
+        for decisions, columns in (
+            (self.ended, OUTCOME_COLUMNS),
+            (self._mirrored, MIRROR_COLUMNS),
+            (self._entered, ("entry",)),
+        ):
+            model._default_manager.bulk_update(decisions, columns, batch_size=500)
+        for decision in self.ended:
+            if isinstance(decision, Signal):
+                transaction.on_commit(partial(_tell, decision))
 
 
 def _tell(signal: Signal) -> None:
@@ -103,13 +136,3 @@ def _tell(signal: Signal) -> None:
     with about(scan_id=signal.scan_id):
         net_r = "no R" if signal.net_r is None else f"{signal.net_r:+.3f} R"
         logger.info("outcome: %s %s, %s, %s", signal.symbol, signal.get_direction_display(), signal.outcome, net_r)
-
-
-def _note_entry(rows: QuerySet[TrackedDecision], decision: TrackedDecision, minutes: Candles, costs: Costs) -> None:
-    """The price the bracket was entered at, known as soon as its first minute has opened."""
-    entered = minutes.between(to_ms(decision.opened_at), to_ms(decision.opened_at) + 1)
-    if len(entered):
-        # Somebody may have ended it since it was read, and what is void has no entry.
-        rows.filter(entry=None, outcome="").update(
-            entry=float(entered.open[0]) * (1 + decision.direction * costs.slippage)
-        )

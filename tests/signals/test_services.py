@@ -26,6 +26,7 @@ from signals.rows import set_outcome, to_ms, to_time
 from signals.selectors import decided_until
 from signals.services.decide import store_decisions
 from signals.services.positions import ACCOUNT, equity
+from signals.services.track import track_together
 from signals.version import Version
 from tests.at_once import run_at_once
 from tests.signals.decided import EAGER, HEAD_NAMES, QUARTER, decided_at, end_of, store_market
@@ -561,10 +562,8 @@ def test_a_slower_worker_cannot_write_over_an_outcome() -> None:
     services.track(RejectedSignal, until=until)
     first = contents(RejectedSignal)
 
-    from signals.services.track import _follow
-
     assert stale.is_open
-    assert _follow(RejectedSignal, [stale], minutes["BTCUSDT"], to_ms(until)) == 0
+    assert track_together(RejectedSignal, [stale], {"BTCUSDT": to_ms(until)}, {}) == 0
     assert contents(RejectedSignal) == first
 
 

@@ -7,7 +7,6 @@ import pytest
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
-from ingestion.candles import load_candles
 from ingestion.timeframes import MINUTE_MS
 from signals import services
 from signals.gates import Thresholds
@@ -16,7 +15,7 @@ from signals.rows import to_ms, to_time
 from signals.services import VoidError
 from signals.services.decide import store_decisions
 from signals.services.positions import ACCOUNT, equity
-from signals.services.track import _follow
+from signals.services.track import track_together
 from signals.version import Version
 from tests.at_once import run_at_once
 from tests.signals.decided import EAGER, QUARTER, decided_at, store_market
@@ -112,7 +111,7 @@ def test_a_poll_that_had_read_it_while_it_was_open_writes_nothing_into_it() -> N
     stale = Signal.objects.get()
     void(row)
 
-    _follow(Signal, [stale], load_candles("BTCUSDT", to_ms(OPENED), to_ms(NOW)), to_ms(NOW))
+    track_together(Signal, [stale], {"BTCUSDT": to_ms(NOW)}, {})
 
     row.refresh_from_db()
     assert (row.outcome, row.entry, row.exit_at) == ("void", None, NOW)
