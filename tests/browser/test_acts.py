@@ -57,8 +57,8 @@ def test_an_open_page_shows_what_changed_without_being_loaded_again(visit: Open,
     seen.page.evaluate("window.sameDocument = true")
 
     site.rows(
-        "INSERT INTO parked_tasks (task_id, name, args, kwargs, error, parked_at, retried_as, retried_by)"
-        " VALUES ('seen-live', 'signals.track_signals', '[]', '{}', 'ValueError: told by a test', now(), '', '')"
+        "INSERT INTO parked_tasks (task_id, name, args, kwargs, error, traceback, parked_at, retried_as, retried_by)"
+        " VALUES ('seen-live', 'signals.track_signals', '[]', '{}', 'ValueError: told by a test', '', now(), '', '')"
     )
 
     expect(seen.page.get_by_text("ValueError: told by a test")).to_be_visible(timeout=15_000)
@@ -96,8 +96,8 @@ def test_a_chart_survives_a_renewal(visit: Open) -> None:
 
 def test_a_parked_task_is_sent_again_after_a_question_by_an_operator_only(visit: Open, site: Site) -> None:
     number = site.value(
-        "INSERT INTO parked_tasks (task_id, name, args, kwargs, error, parked_at, retried_as, retried_by) VALUES"
-        " ('asked', 'signals.track_signals', '[]', '{}', 'ValueError: once', now(), '', '') RETURNING id"
+        "INSERT INTO parked_tasks (task_id, name, args, kwargs, error, traceback, parked_at, retried_as, retried_by)"
+        " VALUES ('asked', 'signals.track_signals', '[]', '{}', 'ValueError: once', '', now(), '', '') RETURNING id"
     )
     reader, operator = visit().log_in("reader"), visit().log_in()
     reader.open("/jobs/")
