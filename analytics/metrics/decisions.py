@@ -28,8 +28,7 @@ def closes() -> Iterator[Metric]:
     yield from gauge(
         "alphapulse_scan_waiting_seconds",
         "Wall seconds since the oldest close that is not decided was complete; 0 while none waits.",
-        # Of a close of before the clock's steps were kept nobody knows.
-        None if lag.behind and not lag.waiting else lag.waiting,
+        lag.waiting,
     )
     yield from _last_close()
 

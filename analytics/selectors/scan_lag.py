@@ -20,14 +20,14 @@ class ScanLag:
     """Wall seconds; None where no close was timed.
 
     `last`, `median` and `p99` are of the last hundred decided closes that somebody waited for. `behind`: the closes
-    that are due and not decided; `waiting`: since when the oldest of them has been complete.
+    that are due and not decided; `waiting`: since when the oldest of them has been complete, 0 where there is none.
     """
 
     last: float | None
     median: float | None
     p99: float | None
     behind: int
-    waiting: float
+    waiting: float | None
 
 
 def scan_lag() -> ScanLag:
@@ -38,9 +38,13 @@ def scan_lag() -> ScanLag:
     took = [(decided - complete).total_seconds() for complete, decided in moments if complete and decided]
     median, p99 = (float(each) for each in np.percentile(took, [50, 99])) if took else (None, None)
     behind, oldest = _behind(decided_until(name), market_now())
-    since = reached_at(oldest) if oldest else None
-    waiting = (timezone.now() - since).total_seconds() if since else 0.0
-    return ScanLag(took[0] if took else None, median, p99, behind, waiting)
+    return ScanLag(took[0] if took else None, median, p99, behind, _waiting(oldest) if oldest else 0.0)
+
+
+def _waiting(close: datetime) -> float | None:
+    """None for a close of before the clock's steps were kept."""
+    since = reached_at(close)
+    return (timezone.now() - since).total_seconds() if since else None
 
 
 def _behind(decided: datetime | None, now: datetime | None) -> tuple[int, datetime | None]:

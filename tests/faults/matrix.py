@@ -1,4 +1,4 @@
-"""The fault matrix of operations.md, section 5: each of its rows, and the tests in which that fault is done.
+"""The fault matrix: what may happen to the system, and the tests in which it does.
 
 A row without a test stands here with the reason. `test_matrix.py` looks whether the tests exist.
 """
