@@ -10,6 +10,8 @@ from ingestion.timeframes import MINUTE_MS
 # The quickest tenth of the messages shows the exchange's clock best; a few wrong stamps are not among so many.
 QUICKEST, SAMPLES, LONGEST_AGE = 0.9, 1000, 10.0
 SECONDS_BETWEEN_LOOKS, FEW = 0.1, 100
+# Seconds for which the clock is believed to go on while no message comes: a recording that has ended stands still.
+LONGEST_SILENCE = 60.0
 # So many messages together are believed when they are further on than the others, as after a jam.
 AGREEING = 3
 
@@ -23,8 +25,8 @@ class ExchangeTime:
     def __init__(self, speed: float = 1.0) -> None:
         self.speed = speed
         self._samples: deque[tuple[float, float]] = deque(maxlen=SAMPLES)
-        # How far ahead of the steady clock, and at which speed: one value, so that no reader sees half of a change.
-        self._hand: tuple[float, float] | None = None
+        # How far ahead of the steady clock, at which speed and when: one value, so that no reader sees half a change.
+        self._hand: tuple[float, float, float] | None = None
         self._looked_at = 0.0
 
     def set_speed(self, speed: float) -> None:
@@ -42,7 +44,10 @@ class ExchangeTime:
 
     def now_ms(self, at: float) -> float | None:
         hand = self._hand
-        return None if hand is None else hand[0] + at * 1000 * hand[1]
+        if hand is None:
+            return None
+        ahead_ms, speed, looked_at = hand
+        return ahead_ms + min(at, looked_at + LONGEST_SILENCE) * 1000 * speed
 
     def closed_until_ms(self, at: float) -> int | None:
         """The close of the latest minute that is over at the exchange."""
@@ -65,5 +70,5 @@ class ExchangeTime:
         while self._samples[0][0] < at - LONGEST_AGE:
             self._samples.popleft()
         ordered = sorted(ahead for _, ahead in self._samples)
-        self._hand = ordered[int(QUICKEST * (len(ordered) - 1))], self.speed
+        self._hand = ordered[int(QUICKEST * (len(ordered) - 1))], self.speed, at
         self._looked_at = at

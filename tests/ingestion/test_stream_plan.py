@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestion.stream.exchange_time import LONGEST_AGE, ExchangeTime
+from ingestion.stream.exchange_time import LONGEST_AGE, LONGEST_SILENCE, ExchangeTime
 from ingestion.stream.pace import LONGEST_SECONDS, ConnectionLimit, backoff_seconds
 from ingestion.stream.plan import STREAMS_A_MESSAGE, Request, requests, share_out
 
@@ -113,6 +113,18 @@ def test_the_exchanges_time_goes_on_from_its_messages(speed: float) -> None:
     assert clock.closed_until_ms(100.0) == START
     assert clock.closed_until_ms(100.0 + 1.5 / speed) == START + 60_000
     assert clock.wall_seconds(60_000) == 60 / speed
+
+
+def test_the_exchanges_time_stands_still_when_it_has_said_nothing_for_a_minute() -> None:
+    clock = ExchangeTime(600.0)
+    clock.note(START, 100.0)
+    end_ms = START + LONGEST_SILENCE * 600_000
+
+    assert clock.now_ms(100.0 + LONGEST_SILENCE) == end_ms
+    assert clock.now_ms(100.0 + 10 * LONGEST_SILENCE) == end_ms
+
+    clock.note(START + 86_400_000, 100.0 + 10 * LONGEST_SILENCE)
+    assert clock.now_ms(100.0 + 10 * LONGEST_SILENCE) == START + 86_400_000
 
 
 def test_the_quickest_messages_tell_the_time_and_a_stray_stamp_does_not() -> None:

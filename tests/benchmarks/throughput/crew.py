@@ -3,8 +3,9 @@
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 from django.conf import settings
@@ -49,11 +50,22 @@ def crew(commands: dict[str, list[str]], logs: Path, **environment: str) -> Iter
 
 def cpu_seconds(started: psutil.Process) -> float:
     """Of a process and its children, also of those that have ended."""
-    family = [started, *started.children(recursive=True)]
-    spent = [each.cpu_times() for each in family]
-    return sum(times.user + times.system for times in spent) + sum(
-        times.children_user + times.children_system for times in spent[:1]
-    )
+    own = started.cpu_times()
+    parts = [*_of_children(started, "cpu_times"), own]
+    return sum(times.user + times.system for times in parts) + own.children_user + own.children_system
+
+
+def largest_mb(started: psutil.Process) -> float:
+    """Resident memory of the largest process of a family."""
+    parts = [*_of_children(started, "memory_info"), started.memory_info()]
+    return max(float(part.rss) for part in parts) / 1e6
+
+
+def _of_children(started: psutil.Process, what: str) -> Iterator[Any]:
+    """One that ended since it was listed has nothing to say any more."""
+    for child in started.children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            yield getattr(child, what)()
 
 
 def postgres() -> psutil.Process:

@@ -18,7 +18,7 @@ from django.conf import settings
 
 from alphapulse_site.clock import market_now
 from signals.selectors import decided_until
-from tests.benchmarks.throughput.crew import CELERY, MANAGE, cpu_seconds, crew, postgres, process, worker
+from tests.benchmarks.throughput.crew import CELERY, MANAGE, cpu_seconds, crew, largest_mb, postgres, process, worker
 from tests.benchmarks.throughput.figures import tell_costs, tell_lag, tell_loss
 from tests.benchmarks.throughput.market import write
 
@@ -100,9 +100,7 @@ def look(running: dict[str, psutil.Process], watched: Watched, before: dict[str,
     watched.load.append(os.getloadavg()[0])
     for name, each in running.items():
         watched.cpu[name] = max(cpu_seconds(each) - before[name], watched.cpu.get(name, 0.0))
-        family = [each, *each.children(recursive=True)]
-        megabytes = max(part.memory_info().rss for part in family) / 1e6
-        watched.memory[name] = max(megabytes, watched.memory.get(name, 0.0))
+        watched.memory[name] = max(largest_mb(each), watched.memory.get(name, 0.0))
 
 
 def is_behind() -> bool:
