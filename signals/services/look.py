@@ -22,11 +22,12 @@ from signals.derivatives import ALT_SEASON
 from signals.explanation import packed, reasons_at
 from signals.feeds import Feeds, SymbolFeeds
 from signals.heads import HEADS
-from signals.models import LateScan, ScanClose, ScanHistory
+from signals.models import LateScan, RejectedSignal, ScanClose, ScanHistory
 from signals.rows import scan_rows, to_ms, to_time
 from signals.scan import Looks, judge, look_together, windows_seen
 from signals.segments import Segment, history_start_ms
 from signals.selectors import decided_until
+from signals.services.track import track
 from signals.version import Version
 from signals.windows import feeds_at, mood_history, segments_at
 
@@ -112,7 +113,7 @@ def _prices(symbols: list[str], at_ms: int) -> dict[str, FloatArray]:
 
 
 def look_chunk(*, close: datetime, chunk: int, version: Version) -> bool:
-    """Write the scans of one chunk of symbols, once; True if this call completed the close.
+    """Write the scans of one chunk of symbols, once, and follow their shadows; True if this call completed the close.
 
     One that comes again completes nothing: else each message that comes twice would have the close decided twice more.
     """
@@ -123,6 +124,8 @@ def look_chunk(*, close: datetime, chunk: int, version: Version) -> bool:
     was_first = False
     if chunk not in row.looked:
         symbols = row.chunks[chunk]
+        # The decision follows all that is open, alone; what many workers have followed by then it need not.
+        track(RejectedSignal, until=close, symbols=symbols)
         found, feeds = segments_at(timeframe, close, symbols), feeds_at(timeframe, close, symbols)
         judged = judge(looks_at(timeframe, close, found, feeds), version.deciding, version.thresholds, rules())
         reasons = packed_reasons(found, feeds)

@@ -136,6 +136,27 @@ def test_closes_are_due_one_after_the_other_as_far_as_the_clock_has_come() -> No
 
 
 @pytest.mark.django_db
+def test_each_chunk_follows_the_shadows_of_its_symbols_and_leaves_none_for_the_decision(settings: Any) -> None:
+    settings.ALPHAPULSE_SCAN_CHUNK = 2
+    minutes = market()
+    close = store_market(minutes)
+    earlier = close - timedelta(hours=30)
+    hold(minutes, earlier, version=SHY)
+    services.first_try(close=close)
+    services.open_close(close=close, version=WEIGHTS)
+
+    services.look_chunk(close=close, chunk=1, version=WEIGHTS)
+    read = dict(RejectedSignal.objects.values_list("symbol", "checked_until"))
+    assert read == {"BTCUSDT": earlier, "ETHUSDT": earlier, "SOLUSDT": close}
+
+    services.look_chunk(close=close, chunk=0, version=WEIGHTS)
+    followed = ends(RejectedSignal)
+    assert all(dict(row)["outcome"] for row in followed)
+    assert services.track(RejectedSignal, until=close) == 0
+    assert ends(RejectedSignal) == followed
+
+
+@pytest.mark.django_db
 def test_a_new_system_scans_a_month_for_which_nobody_has_made_room_yet() -> None:
     minutes = market(symbols=("BTCUSDT",))
     ahead = 40 * 365 * 96 // 512 * 512 * QUARTER.ms  # whole blocks, so that as much history stands behind the close
