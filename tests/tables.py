@@ -23,10 +23,12 @@ TABLES: dict[type[models.Model], tuple[str, ...]] = {
     Position: ("id", "signal"),
     LearningEvent: ("recorded_at",),
     LearningState: ("id", "created_at"),
-    ActiveLearningState: ("version",),
+    ActiveLearningState: (),
     RejectionLearningMetrics: ("id",),
     JobRun: ("id", "started_at", "finished_at", "attempts", "market_at"),
 }
+# Rows are named by what they say: a transaction that was broken off has used up an id.
+SAID: dict[tuple[type[models.Model], str], str] = {(ActiveLearningState, "state"): "state__version"}
 # A row is its cells as texts: every bit of a figure is in them, and NaN is equal to itself.
 Row = tuple[str, ...]
 Tables = Mapping[str, list[Row]]
@@ -40,7 +42,7 @@ def all_tables() -> dict[str, list[Row]]:
 def rows_of(model: type[models.Model], left_out: tuple[str, ...]) -> list[Row]:
     """The rows of a table, in order."""
     names = [field.name for field in model._meta.concrete_fields if field.name not in (*left_out, "pk", "source")]
-    rows = model._default_manager.values_list(*names)
+    rows = model._default_manager.values_list(*(SAID.get((model, name), name) for name in names))
     return sorted(cells(dict(zip(names, row, strict=True))) for row in rows)
 
 

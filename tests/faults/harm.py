@@ -172,6 +172,14 @@ def gates_held(system: System) -> Iterator[psycopg2.extensions.cursor]:
 
 
 @contextmanager
+def acts_held(system: System) -> Iterator[None]:
+    """Whoever acts through the API with a key waits in its transaction."""
+    with closing(psycopg2.connect(system.places.database_url())) as connection, connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE acknowledged_requests IN SHARE MODE")
+        yield
+
+
+@contextmanager
 def shadows_held(system: System) -> Iterator[None]:
     """Whoever follows the open shadows waits for them."""
     with closing(psycopg2.connect(system.places.database_url())) as connection, connection.cursor() as cursor:

@@ -1,4 +1,4 @@
-"""What a lived system is judged by: invariants, `certify`, `audit`, and the tables of a life without faults."""
+"""What a lived system is judged by: invariants, what its API told, `certify`, `audit`, and a life without faults."""
 
 from typing import Any
 
@@ -11,10 +11,12 @@ OF_TODAY_ONLY = ("job='ingestion.refresh_universe'", "job='ingestion.reread_day'
 class Judgement:
     """Of one system, as `examine` wrote it down."""
 
-    def __init__(self, report: dict[str, Any]) -> None:
+    def __init__(self, report: dict[str, Any], broken: list[str] | None = None) -> None:
         self.tables: Tables = {name: [tuple(row) for row in rows] for name, rows in report["tables"].items()}
         self.findings: list[dict[str, Any]] = report["findings"]
         self.certified, self.audited = report["certify"], report["audit"]
+        # What the API had told, and was not so.
+        self.broken_promises = broken or []
 
     def complaints(self, fault_free: "Judgement | None" = None) -> list[str]:
         """Everything that is wrong, a line each; nothing if the faults have left no trace."""
@@ -23,7 +25,7 @@ class Judgement:
         differing = [f"{name}: {line}" for name, report in named for line in report["differences"]]
         unclear = [f"certify, unclear: {line}" for line in self.certified["unclear"]]
         tables = differences(self.compared(), fault_free.compared()) if fault_free else []
-        return [*failed, *differing, *unclear, *tables]
+        return [*self.broken_promises, *failed, *differing, *unclear, *tables]
 
     def compared(self) -> Tables:
         runs = [row for row in self.tables["JobRun"] if row[0] not in OF_TODAY_ONLY]

@@ -6,6 +6,7 @@ A row without a test stands here with the reason. `test_matrix.py` looks whether
 BROKER = "tests/faults/whole_system/test_broker.py"
 DATABASE = "tests/faults/whole_system/test_database.py"
 SCHEDULE = "tests/faults/whole_system/test_schedule.py"
+WHOLE_API = "tests/faults/whole_system/test_api.py"
 WORKER = "tests/faults/test_worker_faults.py"
 WORKERS_BROKER = "tests/faults/test_broker_faults.py"
 BEAT = "tests/faults/test_beat_faults.py"
@@ -108,6 +109,16 @@ MATRIX: dict[str, tuple[str, ...]] = {
     "API fuzz": (f"{API}::test_an_operating_token_acts_as_the_schema_says",),
     "API wrong types, huge page": (f"{ACTING}::test_nonsense_is_refused_with_what_to_do",),
     "replayed idempotency key": (f"{ACTING}::test_four_processes_with_one_key_get_the_answer_of_one",),
+    "PostgreSQL killed with an unknown commit of an act": (
+        f"{WHOLE_API}::test_a_database_that_is_killed_when_the_commit_of_an_act_is_not_yet_known",
+    ),
+    "black hole between web and PostgreSQL": (
+        f"{WHOLE_API}::test_a_black_hole_between_the_web_process_and_its_database",
+    ),
+    "kill -9 of the web process in mid-request": (
+        f"{WHOLE_API}::test_a_web_process_that_is_killed_in_the_middle_of_requests",
+    ),
+    "broker down or frozen during an act": (f"{WHOLE_API}::test_a_broker_that_is_down_and_then_frozen_during_acts",),
     "learner killed at every statement": (
         "tests/learning/test_kills.py::test_a_job_killed_at_any_statement_leaves_nothing_and_is_made_up",
         f"{SCHEDULE}::test_a_learner_that_is_away_for_some_closes_and_then_killed_again_and_again",

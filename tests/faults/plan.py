@@ -54,11 +54,11 @@ DATABASE = (
     Choice("connections exhausted", harm.connections_exhausted, 2, (1, 5)),
     Choice("candles locked", harm.candles_locked, 2, (0.5, 5)),
 )
-WORKERS = ("scan", "ingestion", "learning")
+HARMED = ("scan", "ingestion", "learning", "stream", "beat", "web")
 PROCESSES = (
-    *(Choice(f"{name} killed", harm.process_killed(name), 3) for name in (*WORKERS, "stream", "beat")),
-    *(Choice(f"{name} frozen", harm.process_frozen(name), 2, (0.5, 10)) for name in (*WORKERS, "stream", "beat")),
-    *(Choice(f"{name} stopped", harm.process_stopped(name), 1, (0, 4)) for name in (*WORKERS, "stream", "beat")),
+    *(Choice(f"{name} killed", harm.process_killed(name), 3) for name in HARMED),
+    *(Choice(f"{name} frozen", harm.process_frozen(name), 2, (0.5, 10)) for name in HARMED),
+    *(Choice(f"{name} stopped", harm.process_stopped(name), 1, (0, 4)) for name in HARMED),
     Choice("beat away", harm.process_gone("beat"), 2, (5, 15)),
     Choice("two beats", harm.two_beats, 2, (5, 15)),
 )

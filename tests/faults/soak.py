@@ -1,8 +1,9 @@
 """`make soak MINUTES=10 SEED=n`: the whole system under random faults, and then the question whether anybody can tell.
 
-It prints what it does to which part and when. In the end everything is healed and drained, all invariants are checked,
-decisions and versions are made again (`certify`, `audit`), and every table is compared with a life of the same market
-without a fault. Exit code 1, and a list, if anything differs.
+It prints what it does to which part and when. Meanwhile a client acts through the API. In the end everything is healed
+and drained, all invariants are checked, also that what the client was told is so, decisions and versions are made again
+(`certify`, `audit`), and every table is compared with a life of the same market without a fault and without the client.
+Exit code 1, and a list, if anything differs.
 """
 
 import argparse
@@ -18,6 +19,8 @@ import django
 
 django.setup()
 
+from tests.faults import promises  # noqa: E402
+from tests.faults.asked import acts_for_a_soak  # noqa: E402
 from tests.faults.judgement import Judgement  # noqa: E402
 from tests.faults.market import HISTORY_END, Slice  # noqa: E402
 from tests.faults.plan import PARTS, Injection, injections  # noqa: E402
@@ -99,16 +102,17 @@ def _live_in_peace(made: Template, slice_: Slice) -> Judgement:
 def _live_in_trouble(
     made: Template, slice_: Slice, minutes: float, seed: int, say: Callable[[str], None]
 ) -> tuple[Counter[str], Judgement, Counter[str]]:
-    with running_system(made, slice_) as system:
+    with running_system(made, slice_, is_asked=True) as system:
         say(f"playing, its logs are in {system.places.logs}")
         system.play(SOAK_SPEED)
         trouble = Soak(system, seed, say)
-        trouble.run(minutes * 60)
+        with system.asking.going_on(acts_for_a_soak(system), seed):
+            trouble.run(minutes * 60)
         say("healing")
         system.heal()
         say("draining")
         system.drain(seconds=SECONDS_TO_DRAIN)
-        say("judging")
+        say(f"judging, {promises.figures(system.asking)}")
         return trouble.counts, system.judge(), system.processes.restarts
 
 

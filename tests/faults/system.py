@@ -27,6 +27,9 @@ import redis
 from alphapulse_site.celery import QUEUES
 from alphapulse_site.places import DATABASE_NAME, Places
 from alphapulse_site.processes import read_procfile
+from tests.faults import promises
+from tests.faults.asked import asking_of
+from tests.faults.asking import Asking
 from tests.faults.drained import owed
 from tests.faults.judgement import Judgement
 from tests.faults.market import A_MOMENT, Slice, cut_recording
@@ -43,6 +46,8 @@ STANDSTILL = 0.001
 BEAT = "exec celery --app tests.faults.quick_beat beat --pidfile= --loglevel WARNING"
 PROCESSES = ("exchange", "stream", "beat", "scan", "ingestion", "learning")
 WORKERS = ("scan", "ingestion", "learning")
+# Only where somebody asks: 90 MB and a second of two cores.
+WEB = "web"
 # Of the test run itself, which has servers of its own.
 NOT_OURS = ("DATABASE_URL", "REDIS_URL", "ALPHAPULSE_DATA", "ALPHAPULSE_TEST_SERVERS", "PYTEST_CURRENT_TEST")
 QUICK = {
@@ -51,6 +56,8 @@ QUICK = {
     # Several chunks a close, and as much patience with the night as a slow machine needs.
     "ALPHAPULSE_SCAN_CHUNK": "2",
     "ALPHAPULSE_WEIGHTS_DEADLINE": "3600",
+    # Requests are counted, and none is one too many.
+    "ALPHAPULSE_WRITE_RATE": "1000000",
 }
 
 DECIDED_UNTIL = """SELECT max(close_time) > %(moment)s - interval '15 minutes' AND bool_and(decided_at IS NOT NULL)
@@ -118,8 +125,8 @@ def _without_pandas(root: Path) -> Path:
 class System:
     """See the top of this file. It runs inside `running`; the market stands still until `play`."""
 
-    def __init__(self, made: Template, slice_: Slice, root: Path) -> None:
-        self.slice, self.root, self._made = slice_, root, made
+    def __init__(self, made: Template, slice_: Slice, root: Path, *, is_asked: bool = False) -> None:
+        self.slice, self.root, self._made, self._is_asked = slice_, root, made, is_asked
         self.places = Places(root / "data")
         self.postgres, self.broker = postgres_of(self.places), broker_of(self.places)
         self._stack = ExitStack()
@@ -144,6 +151,8 @@ class System:
         self._stack.callback(self.processes.close)
         self.processes.start_all()
         self._wait_for_signs()
+        if self._is_asked:
+            self.wait(self.asking.is_heard)
 
     @staticmethod
     def _stop(server: Server) -> None:
@@ -164,10 +173,15 @@ class System:
             "REDIS_URL": f"redis://127.0.0.1:{self.broker_line.port}/0",
             "ALPHAPULSE_SPOT_URL": f"http://{exchange}",
             "ALPHAPULSE_STREAM_URL": f"ws://{exchange}",
+            "PORT": str(self._web_port),
         }
 
     @cached_property
     def _exchange_port(self) -> int:
+        return free_port()
+
+    @cached_property
+    def _web_port(self) -> int:
         return free_port()
 
     @cached_property
@@ -182,12 +196,18 @@ class System:
             f" --control-port {self.control.url.rpartition(':')[2]} --speed {STANDSTILL} --start clock"
             f" --end {self.slice.stands_still_at.isoformat()}"
         )
-        return {name: commands[name] for name in PROCESSES} | {"exchange": exchange, "beat": BEAT}
+        names = (*PROCESSES, WEB) if self._is_asked else PROCESSES
+        return {name: commands[name] for name in names} | {"exchange": exchange, "beat": BEAT}
 
     def _wait_for_signs(self) -> None:
         """Until the stream and every queue have given a sign of life, and the exchange's list has been read."""
         signs = "SELECT count(*) FROM heartbeats WHERE name LIKE 'canary:%' OR name IN ('stream', 'universe')"
         self.wait(lambda: self.ask(signs)[0][0] == len(QUEUES) + 2)
+
+    @cached_property
+    def asking(self) -> Asking:
+        """Who acts through its web process."""
+        return asking_of(self, f"http://127.0.0.1:{self._web_port}")
 
     # --- what can be asked --------------------------------------------------------------------------------------------
 
@@ -262,7 +282,9 @@ class System:
         return True
 
     def drain(self, *, seconds: float = 240.0) -> None:
-        """Wait until the market has come to its end and everything that follows from it is done."""
+        """Wait until every act has its answer, the market has come to its end, and all that follows is done."""
+        if self._is_asked:
+            self.asking.settle(self.wait)
         try:
             self.wait(lambda: not owed(self), seconds=seconds)
         except AssertionError as error:
@@ -270,9 +292,11 @@ class System:
 
     def judge(self) -> Judgement:
         """Everything that is compared and checked in the end, while it still runs."""
+        # First, since it asks everything once more, which must change nothing.
+        broken = promises.complaints(self.asking, self.ask) if self._is_asked else []
         file = self.root / "judgement.json"
         _run("tests.faults.examine", self.slice.start.isoformat(), str(file), environment=self.environment)
-        return Judgement(json.loads(file.read_text(encoding="utf-8")))
+        return Judgement(json.loads(file.read_text(encoding="utf-8")), broken)
 
     def finish(self) -> Judgement:
         self.heal()
@@ -286,8 +310,8 @@ class System:
 
 
 @contextmanager
-def running_system(made: Template, slice_: Slice, *, disk_mb: int = 0) -> Iterator[System]:
-    """A system for the length of the block, on a disk of its own if that is to have a size.
+def running_system(made: Template, slice_: Slice, *, disk_mb: int = 0, is_asked: bool = False) -> Iterator[System]:
+    """A system for the length of the block, on a disk of its own if that is to have a size, with web if it is asked.
 
     ALPHAPULSE_FAULTS_KEEP=1 leaves its directory, with all logs.
     """
@@ -295,7 +319,7 @@ def running_system(made: Template, slice_: Slice, *, disk_mb: int = 0) -> Iterat
     if disk_mb:
         mount(root, disk_mb)
     try:
-        with System(made, slice_, root).running() as system:
+        with System(made, slice_, root, is_asked=is_asked).running() as system:
             yield system
     finally:
         if disk_mb:

@@ -26,3 +26,10 @@ def fault_free(made: Template) -> Judgement:
 def system(made: Template, fault_free: Judgement) -> Iterator[System]:
     with running_system(made, SLICE) as running:
         yield running
+
+
+@pytest.fixture
+def asked(made: Template) -> Iterator[System]:
+    """One with a web process, through which somebody acts."""
+    with running_system(made, SLICE, is_asked=True) as running:
+        yield running
