@@ -54,8 +54,8 @@ class Asked:
 class Asking:
     """Speaks to one web process with one token."""
 
-    def __init__(self, url: str, secret: str) -> None:
-        self._url, self._secret = url, secret
+    def __init__(self, url: str, secret: str, *, patience: float = PATIENCE) -> None:
+        self._url, self._secret, self._patience = url, secret, patience
         self.asked: list[Asked] = []
 
     def ask(self, act: Act) -> Asked:
@@ -73,7 +73,7 @@ class Asking:
         """What is said to it now, remembered by nobody; None where that says nothing."""
         headers = {"Authorization": f"Bearer {self._secret}", "Idempotency-Key": act.key}
         try:
-            reply = requests.post(self._url + act.path, json=act.body, headers=headers, timeout=PATIENCE)
+            reply = requests.post(self._url + act.path, json=act.body, headers=headers, timeout=self._patience)
             body = reply.json()
         except requests.RequestException:
             return None
