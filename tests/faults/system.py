@@ -46,7 +46,7 @@ STANDSTILL = 0.001
 BEAT = "exec celery --app tests.faults.quick_beat beat --pidfile= --loglevel WARNING"
 PROCESSES = ("exchange", "stream", "beat", "scan", "ingestion", "learning")
 WORKERS = ("scan", "ingestion", "learning")
-# Only where somebody asks: 90 MB and a second of two cores.
+# Only where somebody asks: one more process to start.
 WEB = "web"
 # Of the test run itself, which has servers of its own.
 NOT_OURS = ("DATABASE_URL", "REDIS_URL", "ALPHAPULSE_DATA", "ALPHAPULSE_TEST_SERVERS", "PYTEST_CURRENT_TEST")
