@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
 from alphapulse_site.acts import Act, ActsAdmin
-from alphapulse_site.models import Heartbeat, JobRun, MarketClock, ParkedTask
+from alphapulse_site.models import Heartbeat, JobRun, MarketClock, ParkedTask, Redelivery
 from alphapulse_site.pages import BoundedPaginator, LedgerList, choice_filter, indexed_values
 from alphapulse_site.parking import NotSentError, retry_parked
 
@@ -110,6 +110,13 @@ class ParkedTaskAdmin(ActsAdmin, ReadOnlyAdmin):
     @admin.action(description="Send it again", permissions=["operate"])
     def send_again(self, request: HttpRequest, chosen: QuerySet[ParkedTask]) -> HttpResponse | None:
         return self.ask_first(RETRY, request, chosen)
+
+
+@admin.register(Redelivery)
+class RedeliveryAdmin(ReadOnlyAdmin):
+    list_display = ["task_id", "times", "last_at"]
+    search_fields = ["task_id__exact"]
+    ordering = ["-last_at"]
 
 
 @admin.register(MarketClock)

@@ -103,6 +103,21 @@ class ParkedTask(models.Model):
         return cls.objects.filter(retried_at=None).order_by("parked_at", "pk")
 
 
+class Redelivery(models.Model):
+    """How often a message came back unacknowledged, by the id of its task (see `redelivery`)."""
+
+    task_id = models.CharField(max_length=100, primary_key=True)
+    times = models.PositiveIntegerField()
+    last_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "redeliveries"
+        verbose_name_plural = "redeliveries"
+
+    def __str__(self) -> str:
+        return f"{self.task_id}: {self.times}"
+
+
 class MarketClock(models.Model):
     """The one row that says which market is followed, and how far.
 

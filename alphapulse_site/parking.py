@@ -31,6 +31,10 @@ class NotSentError(Exception):
     """The task could not be sent again and stays parked; the message says why."""
 
 
+class UnknownTaskError(NotSentError):
+    """There is no such task in this release, and waiting will not change that."""
+
+
 @task_failure.connect(dispatch_uid="park a task that failed for good")
 def park(sender: Task, task_id: str, exception: BaseException, args: Any, kwargs: Any, einfo: Any, **_: Any) -> None:
     """Keep name, arguments, error and traceback; a task that fails twice under one id is kept once, as it failed last.
@@ -76,7 +80,7 @@ def _send_again(parked: ParkedTask) -> None:
     # Only workers import every task by themselves.
     current_app.loader.import_default_modules()
     if parked.name not in current_app.tasks:
-        raise NotSentError(f"there is no task {parked.name} in this release; it stays parked.")
+        raise UnknownTaskError(f"there is no task {parked.name} in this release; it stays parked.")
     try:
         current_app.send_task(
             parked.name, args=parked.args, kwargs=parked.kwargs, task_id=parked.retried_as, retry_policy=ONE_QUICK_TRY

@@ -5,7 +5,7 @@ from typing import Any
 
 from kombu import Exchange, Queue
 
-# A message that kills its worker as a whole comes back without a count of retries; RabbitMQ drops it after so many.
+# The broker drops what has come back so often; ours are parked long before (`redelivery`).
 DELIVERIES = 20
 
 

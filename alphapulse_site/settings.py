@@ -22,7 +22,7 @@ ALPHAPULSE_MINIMUM_DISK_MB = environment.whole_number("ALPHAPULSE_MINIMUM_DISK_M
 # --- the scan ---------------------------------------------------------------------------------------------------------
 ALPHAPULSE_SCAN_TIMEFRAME = environment.choice("ALPHAPULSE_SCAN_TIMEFRAME", "15m", ("1m", "5m", "15m", "1h", "4h"))
 # Symbols a task looks at: enough for the message to cost little, few enough for several workers to share a close.
-ALPHAPULSE_SCAN_CHUNK = environment.whole_number("ALPHAPULSE_SCAN_CHUNK", 100, minimum=1, maximum=300)
+ALPHAPULSE_SCAN_CHUNK = environment.whole_number("ALPHAPULSE_SCAN_CHUNK", 50, minimum=1, maximum=300)
 # Wall seconds after a minute's close after which few symbols without its candle are not waited for any longer: 8 in
 # which the stream may bring it, 10 in which the exchange may answer over REST, 2 to spare. They are scanned later.
 ALPHAPULSE_SCAN_DEADLINE = environment.number("ALPHAPULSE_SCAN_DEADLINE", 20.0, minimum=1.0, maximum=86_400.0)

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from alphapulse_site import reconciler
+from alphapulse_site import reconciler, redelivery
 from alphapulse_site.jobs import beat
 
 
@@ -14,5 +14,6 @@ def canary(queue: str) -> None:
 
 @shared_task(name="alphapulse_site.reconcile")
 def reconcile() -> None:
-    """Send for the work whose tick was lost. Safe to run twice."""
+    """Send for the work whose tick was lost, and forget what is long over. Safe to run twice."""
     beat("reconciler", sent=reconciler.make_up())
+    redelivery.forget_old()

@@ -23,6 +23,8 @@ from analytics.selectors.stamps import read_outcome_stamp, read_stamp
 P = ParamSpec("P")
 R = TypeVar("R")
 Work = Callable[[], None]
+# An answer of the stamp before is given once more while the next is computed, if it was made this lately.
+GRACE_SECONDS = 60.0
 
 
 @dataclass

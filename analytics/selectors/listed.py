@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from analytics.selectors.decisions import Wanted
-from analytics.selectors.kept import keep
+from analytics.selectors.kept import GRACE_SECONDS, keep
 from analytics.selectors.rejections import rejection_analysis
 from analytics.selectors.scope import Scope
 from analytics.selectors.stamps import read_stamp
@@ -13,8 +13,6 @@ from analytics.selectors.trades import closed_trades, overall
 
 # What the figures cover where no beginning is asked for.
 USUAL = timedelta(days=30)
-# While the figures up to the newest close are made, those up to the one before are shown if they are this young.
-GRACE_SECONDS = 60.0
 
 
 class Summary(NamedTuple):

@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 from django.db.models import QuerySet
 
 from analytics.selectors.advice import gate_advice
-from analytics.selectors.kept import keep
-from analytics.selectors.listed import GRACE_SECONDS
+from analytics.selectors.kept import GRACE_SECONDS, keep
 from analytics.selectors.overview import Decided, decided
 from analytics.selectors.rejections import weighed
 from analytics.selectors.scope import Scope

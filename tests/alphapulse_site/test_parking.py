@@ -15,6 +15,7 @@ from alphapulse_site.parking import (
     LONGEST_ERROR,
     LONGEST_TRACEBACK,
     NotSentError,
+    UnknownTaskError,
     park,
     retry_parked,
 )
@@ -127,7 +128,7 @@ def test_what_is_not_there_is_not_sent(empty_broker: None) -> None:
 def test_a_task_of_another_release_stays_parked(empty_broker: None) -> None:
     row = parked(name="ingestion.no_longer_there")
 
-    with pytest.raises(NotSentError, match="in this release"):
+    with pytest.raises(UnknownTaskError, match="in this release"):
         retry_parked(parked_id=row.pk, by="ada")
 
     assert ParkedTask.objects.get(retried_at=None) == row

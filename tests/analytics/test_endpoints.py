@@ -259,9 +259,9 @@ def test_runs_are_listed_by_job_and_state(anonymous: APIClient) -> None:
     assert [row["period"] for row in listed(anonymous, "/api/jobs/", status="running")] == ["2021-W26"]
 
 
-def parked() -> ParkedTask:
+def parked(name: str = "alphapulse_site.canary") -> ParkedTask:
     return ParkedTask.objects.create(
-        task_id=str(uuid4()), name="alphapulse_site.canary", args=["scan"], error="=x", parked_at=timezone.now()
+        task_id=str(uuid4()), name=name, args=["scan"], error="=x", parked_at=timezone.now()
     )
 
 
@@ -275,6 +275,14 @@ def test_a_parked_task_is_sent_again_once(empty_broker: None, operators_client: 
     assert first.json()["task"]["retried_by"] == "operator"
     assert listed(operators_client, "/api/parked-tasks/", is_retried="false") == []
     assert operators_client.post("/api/parked-tasks/999999/retry/").status_code == 404
+
+
+def test_a_parked_task_of_another_release_is_refused_for_good(empty_broker: None, operators_client: APIClient) -> None:
+    row = parked("ingestion.no_longer_there")
+    answer = operators_client.post(f"/api/parked-tasks/{row.pk}/retry/")
+
+    assert answer.status_code == 409
+    assert "in this release" in answer.json()["detail"]
 
 
 def test_heads_are_ranked_by_what_they_save(anonymous: APIClient) -> None:

@@ -7,6 +7,10 @@ if TYPE_CHECKING:
 
 LEANS = """(SELECT scan_id, outcome, mirror_outcome, checked_until FROM signals UNION ALL
     SELECT scan_id, outcome, mirror_outcome, checked_until FROM rejected_signals) AS lean"""
+# What has ended and does not stand in the ledger.
+UNTOLD = f"""FROM {LEANS} WHERE outcome <> '' AND mirror_outcome <> ''
+    AND NOT EXISTS
+        (SELECT FROM learning_events AS event WHERE event.scan_id = lean.scan_id AND event.kind = 'outcome')"""
 DEBTS = f"""
 SELECT 'minutes until the end of the market', ceil(extract(epoch FROM %(end)s - closed_until) / 60) FROM market_clock
 UNION ALL SELECT 'closes without decisions', count(*) FROM scan_closes WHERE decided_at IS NULL
@@ -15,8 +19,7 @@ UNION ALL SELECT 'closes to come', count(*) FROM generate_series(
 UNION ALL SELECT 'gaps', count(*) FROM candle_gaps WHERE status = 'filling'
 UNION ALL SELECT 'leans to follow', count(*) FROM {LEANS}
     WHERE (outcome = '' OR mirror_outcome = '') AND checked_until < %(end)s
-UNION ALL SELECT 'outcomes to learn', count(*) FROM {LEANS} WHERE outcome <> '' AND mirror_outcome <> ''
-    AND NOT EXISTS (SELECT FROM learning_events AS event WHERE event.scan_id = lean.scan_id AND event.kind = 'outcome')
+UNION ALL SELECT 'outcomes to learn', count(*) {UNTOLD}
 UNION ALL SELECT 'job runs', count(*) FROM job_runs WHERE status <> 'done'
 UNION ALL SELECT 'polls that have not seen the end: ' || name, 1
     FROM unnest(ARRAY['outcome_monitor', 'shadow_monitor', 'learning', 'gap_backfill', 'universe']) AS name

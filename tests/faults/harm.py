@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from typing import Any
 
 import psycopg2
@@ -163,6 +163,34 @@ def candles_locked(system: System) -> Iterator[None]:
 
 
 @contextmanager
+def disk_full(system: System) -> Iterator[None]:
+    """To the last byte; only where the database has a disk of its own, which not everybody may give it."""
+    if not system.disk_mb:
+        yield
+        return
+    ballast = system.places.postgres / "ballast"
+    with ballast.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(1 << 20))
+    yield
+    ballast.unlink()
+    # It may have given up.
+    system.postgres.start()
+
+
+@contextmanager
+def columns_added(system: System) -> Iterator[None]:
+    """As by a new release, whose tables the processes of the old one go on with."""
+    for (table,) in system.ask(OUR_TABLES):
+        system.execute(f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS came_with_the_upgrade integer")
+    yield
+
+
+OUR_TABLES = """SELECT oid::regclass::text FROM pg_class
+    WHERE relkind IN ('r', 'p') AND NOT relispartition AND relnamespace = 'public'::regnamespace"""
+
+
+@contextmanager
 def gates_held(system: System) -> Iterator[psycopg2.extensions.cursor]:
     """Whoever decides waits in the middle of its transaction, in which it holds its close."""
     with closing(psycopg2.connect(system.places.database_url())) as connection, connection.cursor() as cursor:
@@ -180,10 +208,10 @@ def acts_held(system: System) -> Iterator[None]:
 
 
 @contextmanager
-def shadows_held(system: System) -> Iterator[None]:
-    """Whoever follows the open shadows waits for them."""
+def ledger_held(system: System) -> Iterator[None]:
+    """Whoever appends to the ledger waits in the middle of it."""
     with closing(psycopg2.connect(system.places.database_url())) as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT FROM rejected_signals WHERE outcome = '' OR mirror_outcome = '' FOR UPDATE")
+        cursor.execute("LOCK TABLE learning_events IN SHARE MODE")
         yield
 
 

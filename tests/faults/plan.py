@@ -53,6 +53,8 @@ DATABASE = (
     Choice("sessions ended", harm.sessions_ended, 4),
     Choice("connections exhausted", harm.connections_exhausted, 2, (1, 5)),
     Choice("candles locked", harm.candles_locked, 2, (0.5, 5)),
+    Choice("disk full", harm.disk_full, 2, (0.5, 5)),
+    Choice("columns added", harm.columns_added, 1),
 )
 HARMED = ("scan", "ingestion", "learning", "stream", "beat", "web")
 PROCESSES = (

@@ -63,6 +63,15 @@ def poison(period: str) -> None:
     run_once("probe", period, lambda: beat(f"probe:{period}"))
 
 
+@shared_task(name="alphapulse_site.probe_deadly")
+def deadly(period: str) -> None:
+    """Kills the whole worker, until it is cured."""
+    note_start("deadly")
+    if not is_open():
+        os.killpg(os.getpgid(0), signal.SIGKILL)
+    run_once("probe", period, lambda: beat(f"probe:{period}"))
+
+
 @shared_task(name="alphapulse_site.probe_hang")
 def hang(period: str) -> None:
     """Hangs, and does not hear the soft time limit."""

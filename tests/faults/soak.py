@@ -24,12 +24,14 @@ from tests.faults.asked import acts_for_a_soak  # noqa: E402
 from tests.faults.judgement import Judgement  # noqa: E402
 from tests.faults.market import HISTORY_END, Slice  # noqa: E402
 from tests.faults.plan import PARTS, Injection, injections  # noqa: E402
-from tests.faults.system import SPEED, System, Template, running_system, template  # noqa: E402
+from tests.faults.system import SPEED, System, Template, can_mount, running_system, template  # noqa: E402
 
 # A market day and more in ten minutes, so that nights and their versions come in the middle of it.
 SOAK_SPEED = 160.0
 QUARTER_MINUTES = 15
 SECONDS_TO_DRAIN = 900.0
+# Large enough as long as nobody fills it up.
+DISK_MB = 2500
 
 
 class Soak:
@@ -102,7 +104,7 @@ def _live_in_peace(made: Template, slice_: Slice) -> Judgement:
 def _live_in_trouble(
     made: Template, slice_: Slice, minutes: float, seed: int, say: Callable[[str], None]
 ) -> tuple[Counter[str], Judgement, Counter[str]]:
-    with running_system(made, slice_, is_asked=True) as system:
+    with running_system(made, slice_, is_asked=True, disk_mb=DISK_MB if can_mount() else 0) as system:
         say(f"playing, its logs are in {system.places.logs}")
         system.play(SOAK_SPEED)
         trouble = Soak(system, seed, say)

@@ -125,8 +125,10 @@ def _without_pandas(root: Path) -> Path:
 class System:
     """See the top of this file. It runs inside `running`; the market stands still until `play`."""
 
-    def __init__(self, made: Template, slice_: Slice, root: Path, *, is_asked: bool = False) -> None:
+    def __init__(self, made: Template, slice_: Slice, root: Path, *, is_asked: bool = False, disk_mb: int = 0) -> None:
         self.slice, self.root, self._made, self._is_asked = slice_, root, made, is_asked
+        # Of a disk that PostgreSQL has for itself; 0: it has none.
+        self.disk_mb = disk_mb
         self.places = Places(root / "data")
         self.postgres, self.broker = postgres_of(self.places), broker_of(self.places)
         self._stack = ExitStack()
@@ -141,7 +143,11 @@ class System:
             yield self
 
     def _start(self) -> None:
-        subprocess.run(["cp", "-a", "--reflink=auto", self._made.data, self.places.root], check=True)
+        self.places.postgres.mkdir(parents=True)
+        if self.disk_mb:
+            mount(self.places.postgres, self.disk_mb)
+            self._stack.callback(unmount, self.places.postgres)
+        subprocess.run(["cp", "-a", "--reflink=auto", f"{self._made.data}/.", self.places.root], check=True)
         for server in (self.postgres, self.broker):
             server.start()
             self._stack.callback(self._stop, server)
@@ -227,6 +233,10 @@ class System:
         """Past the line."""
         return redis.Redis(unix_socket_path=str(self.places.broker_socket), socket_timeout=5)
 
+    def log(self, name: str) -> str:
+        """What a process has written so far."""
+        return (self.places.logs / f"{name}.log").read_text(encoding="utf-8")
+
     def market_now(self) -> datetime:
         now: datetime = self.ask("SELECT closed_until FROM market_clock")[0][0]
         return now
@@ -311,19 +321,15 @@ class System:
 
 @contextmanager
 def running_system(made: Template, slice_: Slice, *, disk_mb: int = 0, is_asked: bool = False) -> Iterator[System]:
-    """A system for the length of the block, on a disk of its own if that is to have a size, with web if it is asked.
+    """A system for the length of the block, with web if it is asked, its database on a disk of so many MB if any.
 
     ALPHAPULSE_FAULTS_KEEP=1 leaves its directory, with all logs.
     """
     root = Path(tempfile.mkdtemp(prefix="ap-system-"))
-    if disk_mb:
-        mount(root, disk_mb)
     try:
-        with System(made, slice_, root, is_asked=is_asked).running() as system:
+        with System(made, slice_, root, is_asked=is_asked, disk_mb=disk_mb).running() as system:
             yield system
     finally:
-        if disk_mb:
-            subprocess.run(["umount", "--lazy", root], check=True)
         if not os.environ.get("ALPHAPULSE_FAULTS_KEEP"):
             shutil.rmtree(root, ignore_errors=True)
 
@@ -331,6 +337,21 @@ def running_system(made: Template, slice_: Slice, *, disk_mb: int = 0, is_asked:
 def mount(directory: Path, size_mb: int) -> None:
     """A small disk in memory, which only root may make."""
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size_mb}m", "tmpfs", directory], check=True)
+
+
+def unmount(directory: Path) -> None:
+    """Also while somebody still looks into it."""
+    subprocess.run(["umount", "--lazy", directory], check=True)
+
+
+def can_mount() -> bool:
+    with tempfile.TemporaryDirectory(prefix="ap-disk-") as place:
+        try:
+            mount(Path(place), 1)
+        except (subprocess.CalledProcessError, OSError):
+            return False
+        unmount(Path(place))
+    return True
 
 
 def free_port() -> int:

@@ -9,7 +9,7 @@ from alphapulse_site.beat import LOCK
 from alphapulse_site.celery import SCHEDULE
 from alphapulse_site.jobs import lock_key
 from tests.faults.brokers import ValkeyBroker
-from tests.faults.workers import Workers
+from tests.faults.workers import BEAT_SENDS, BEAT_STANDS_BY, Workers
 from tests.ingestion.streams import wait_until
 
 pytestmark = [
@@ -18,7 +18,6 @@ pytestmark = [
     pytest.mark.timeout(360),
     pytest.mark.xdist_group("worker faults"),
 ]
-OURS, THEIRS = "the ticks are ours", "another beat sends the ticks, standing by"
 
 
 def leaders() -> list[int]:
@@ -42,27 +41,27 @@ def sends(valkey: ValkeyBroker) -> bool:
 
 def test_of_two_beats_one_sends_and_the_other_follows_when_it_is_killed(crew: Workers, valkey: ValkeyBroker) -> None:
     first = crew.beat()
-    crew.wait_for_line(first, OURS)
+    crew.wait_for_line(first, BEAT_SENDS)
     second = crew.beat()
-    crew.wait_for_line(second, THEIRS)
+    crew.wait_for_line(second, BEAT_STANDS_BY)
     assert sends(valkey)
     assert "Sending due task" not in crew.log(second)
 
     crew.kill(first)
-    crew.wait_for_line(second, OURS)
+    crew.wait_for_line(second, BEAT_SENDS)
     assert sends(valkey)
     assert len(leaders()) == 1
 
 
 def test_a_beat_that_freezes_loses_the_lease_and_stands_by_when_it_thaws(crew: Workers, valkey: ValkeyBroker) -> None:
     first = crew.beat()
-    crew.wait_for_line(first, OURS)
+    crew.wait_for_line(first, BEAT_SENDS)
     second = crew.beat()
-    crew.wait_for_line(second, THEIRS)
+    crew.wait_for_line(second, BEAT_STANDS_BY)
     crew.signal(first, signal.SIGSTOP)
-    crew.wait_for_line(second, OURS)
+    crew.wait_for_line(second, BEAT_SENDS)
     crew.signal(first, signal.SIGCONT)
-    crew.wait_for_line(first, THEIRS)
+    crew.wait_for_line(first, BEAT_STANDS_BY)
 
     assert sends(valkey)
     assert len(leaders()) == 1
@@ -70,7 +69,7 @@ def test_a_beat_that_freezes_loses_the_lease_and_stands_by_when_it_thaws(crew: W
 
 def test_a_beat_whose_session_the_database_ends_takes_the_lease_again(crew: Workers, valkey: ValkeyBroker) -> None:
     beat = crew.beat()
-    crew.wait_for_line(beat, OURS)
+    crew.wait_for_line(beat, BEAT_SENDS)
     (session,) = leaders()
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_terminate_backend(%s)", [session])

@@ -4,16 +4,18 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 from django.db import connection
 from django.utils import timezone
 
+from alphapulse_site import redelivery
 from alphapulse_site.models import Heartbeat, JobRun, ParkedTask
 from signals.models import RejectedSignal
 from tests.faults.due import due_shadows
-from tests.faults.workers import Workers
+from tests.faults.workers import Process, Workers
 from tests.ingestion.streams import wait_until
 
 pytestmark = [
@@ -115,6 +117,30 @@ def test_a_poison_task_is_parked_after_three_tries_and_replayed_once_it_is_cured
     any_crew.command("parked", "retry", "--all")
     wait_until(lambda: is_done("a"), seconds=120)
     assert (effects("a"), len(parked())) == (1, 1)
+
+
+def test_a_message_that_takes_its_whole_worker_along_is_parked_when_it_has_come_back_too_often(
+    any_crew: Workers,
+) -> None:
+    any_crew.send("alphapulse_site.probe_deadly", "a")
+    for _ in range(1 + redelivery.MOST):
+        victim = any_crew.worker(SHORT, wait=False)
+        wait_until(partial(is_dead, victim), seconds=120)
+    survivor = any_crew.worker(SHORT)
+    wait_until(parked, seconds=120)
+    (row,) = parked()
+
+    assert any_crew.starts("deadly") == 1 + redelivery.MOST
+    assert (row.name, row.args) == ("alphapulse_site.probe_deadly", ["a"])
+    assert "RedeliveredTooOftenError" in row.error
+    any_crew.open_gates()
+    any_crew.command("parked", "retry", "--all")
+    wait_until(lambda: is_done("a"), seconds=120)
+    assert (effects("a"), len(parked()), survivor.poll()) == (1, 1, None)
+
+
+def is_dead(process: Process) -> bool:
+    return process.poll() is not None
 
 
 def test_a_task_that_hangs_is_killed_at_its_time_limit_and_parked(crew: Workers) -> None:

@@ -18,6 +18,7 @@ from tests.ingestion.streams import ROOT, wait_until
 
 Process = subprocess.Popen[bytes]
 READY = "ready."
+BEAT_SENDS, BEAT_STANDS_BY = "the ticks are ours", "another beat sends the ticks, standing by"
 NOTHING: Mapping[str, str] = {}
 OF_THIS_TEST_RUN = ("PYTEST_CURRENT_TEST", "REDIS_URL", "ALPHAPULSE_BROKER_URL")
 
@@ -54,9 +55,8 @@ class Workers:
             self.wait_for_line(process, READY)
         return process
 
-    def beat(self, extra: Mapping[str, str] = NOTHING, *, quick: bool = True) -> Process:
-        """A beat; the minutes of a quick one last two seconds."""
-        app = "tests.faults.quick_beat" if quick else "alphapulse_site"
+    def beat(self, extra: Mapping[str, str] = NOTHING, *, app: str = "tests.faults.quick_beat") -> Process:
+        """A beat; the minutes of the quick one last two seconds."""
         return self._start(["beat", "--pidfile=", "--loglevel", "INFO"], extra, app=app)
 
     def _start(self, arguments: list[str], extra: Mapping[str, str], *, app: str = "alphapulse_site") -> Process:

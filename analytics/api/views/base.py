@@ -21,15 +21,13 @@ from analytics.api.pagination import ByCursor
 from analytics.api.parameters import NoQuery, checked, refuse_unknown_parameters
 from analytics.api.serializers.operations import Problem
 from analytics.api.tables import CHUNK, MOST_TABLE_ROWS, TableRenderer, table
-from analytics.selectors.kept import every, keep
+from analytics.selectors.kept import GRACE_SECONDS, every, keep
 from analytics.selectors.stamps import read_stamp
 
 Declared = type[serializers.Serializer[Any]]
 # What shows signs of life is at most so old.
 SIGNS_SECONDS = 2.0
 signs_of_life = every(SIGNS_SECONDS)
-# A report of the stamp before is given once more while the next is computed, if it was made this lately.
-GRACE_SECONDS = 60.0
 
 
 def problems(*statuses: int) -> dict[tuple[int, str], OpenApiResponse]:

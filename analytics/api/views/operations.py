@@ -11,11 +11,11 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from alphapulse_site.models import JobRun, ParkedTask
-from alphapulse_site.parking import NotSentError, retry_parked
+from alphapulse_site.parking import NotSentError, UnknownTaskError, retry_parked
 from analytics import health
 from analytics.acknowledged import Acknowledged
 from analytics.api import filters, parameters
-from analytics.api.errors import OutOfReach
+from analytics.api.errors import CannotBeDone, OutOfReach
 from analytics.api.serializers import operations as answers
 from analytics.api.serializers import records
 from analytics.api.views.acting import ActView, acting
@@ -72,7 +72,7 @@ class ParkedTasksView(ListView):
         "retry_parked_task",
         tag="operations",
         answer=records.Retried,
-        also=(404, 503),
+        also=(404, 409, 503),
         description="Once: who asks second is told that it was sent. If it fails again, it is parked again.",
     )
 )
@@ -82,6 +82,8 @@ class RetryView(ActView):
     def act(self, user: User, said: dict[str, Any], **address: Any) -> Acknowledged:
         try:
             sent = retry_parked(parked_id=address["number"], by=user.get_username())
+        except UnknownTaskError as error:
+            raise CannotBeDone(str(error)) from error
         except NotSentError as error:
             raise OutOfReach(str(error)) from error
         row = ParkedTask.objects.filter(pk=address["number"]).first()

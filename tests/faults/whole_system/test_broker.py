@@ -19,6 +19,11 @@ def test_without_faults_nothing_is_wrong(fault_free: Judgement) -> None:
     assert fault_free.certified["closes"] == SLICE.closes + 1
 
 
+def until_nobody_hints(system: System) -> None:
+    """The last close of the market has come: no later one will wake what it left undone."""
+    system.until(SLICE.end)
+
+
 def test_a_broker_that_is_killed_and_comes_back_and_is_wiped(system: System, fault_free: Judgement) -> None:
     system.play()
     system.until(EARLY)
@@ -28,6 +33,8 @@ def test_a_broker_that_is_killed_and_comes_back_and_is_wiped(system: System, fau
         system.until(moment)
         with harm.broker_wiped(system):
             pass
+    with harm.broker_killed(system):
+        until_nobody_hints(system)
 
     system.assert_no_trace(fault_free)
 
@@ -38,6 +45,7 @@ def test_a_broker_that_is_frozen_longer_than_anybody_waits(system: System, fault
     system.until(EARLY)
     with harm.broker_frozen(system):
         time.sleep(14)
+        until_nobody_hints(system)
 
     system.assert_no_trace(fault_free)
 
@@ -46,7 +54,7 @@ def test_a_broker_without_memory(system: System, fault_free: Judgement) -> None:
     system.play()
     system.until(EARLY)
     with harm.broker_full(system):
-        time.sleep(6)
+        until_nobody_hints(system)
 
     system.assert_no_trace(fault_free)
 
@@ -56,6 +64,7 @@ def test_a_black_hole_between_workers_and_broker(system: System, fault_free: Jud
     system.until(EARLY)
     with harm.broker_silent(system):
         time.sleep(14)
+        until_nobody_hints(system)
 
     system.assert_no_trace(fault_free)
 

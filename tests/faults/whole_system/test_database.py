@@ -3,9 +3,7 @@
 import shutil
 import subprocess
 import time
-from contextlib import suppress
 from functools import partial
-from pathlib import Path
 
 import pytest
 
@@ -14,7 +12,7 @@ from alphapulse_site.places import DATABASE_NAME
 from tests.faults import harm
 from tests.faults.judgement import Judgement
 from tests.faults.market import AFTER_MIDNIGHT, EARLY, SLICE
-from tests.faults.system import System, Template, mount, running_system
+from tests.faults.system import System, Template, can_mount, running_system
 
 # One worker runs them all: they share a template and a life without faults, and two systems at once are too many.
 pytestmark = [pytest.mark.xdist_group("whole system"), pytest.mark.slow, pytest.mark.timeout(900)]
@@ -82,38 +80,20 @@ def test_a_deadlock_ends_the_transaction_that_decides(system: System, fault_free
     system.assert_no_trace(fault_free)
 
 
-def test_a_disk_that_is_full(made: Template, fault_free: Judgement, tmp_path: Path) -> None:
-    if not can_mount(tmp_path):
+def test_a_disk_that_is_full(made: Template, fault_free: Judgement) -> None:
+    if not can_mount():
         pytest.skip("only root may mount a disk that is small enough to be filled")
     with running_system(made, SLICE, disk_mb=1200) as system:
         system.play()
         system.until(EARLY)
-        fill(system.root / "ballast")
-        log = system.places.logs / "postgres.log"
-        system.wait(lambda: "No space left on device" in log.read_text(encoding="utf-8"))
-        time.sleep(4)
-        (system.root / "ballast").unlink()
+        with harm.disk_full(system):
+            system.wait(lambda: "No space left on device" in system.log("postgres"))
+            time.sleep(4)
 
         system.assert_no_trace(fault_free)
 
 
-def can_mount(place: Path) -> bool:
-    try:
-        mount(place, 1)
-    except (subprocess.CalledProcessError, OSError):
-        return False
-    subprocess.run(["umount", place], check=True)
-    return True
-
-
-def fill(ballast: Path) -> None:
-    """To the last byte."""
-    with ballast.open("wb", buffering=0) as file, suppress(OSError):
-        while True:
-            file.write(bytes(1 << 20))
-
-
-def test_a_backup_that_is_restored_catches_up(system: System, fault_free: Judgement, tmp_path: Path) -> None:
+def test_a_backup_that_is_restored_catches_up(system: System, fault_free: Judgement) -> None:
     """Everything since the backup is lost, the broker still speaks of it, and the processes have seen it all."""
     system.play()
     system.until(EARLY)
