@@ -1,6 +1,7 @@
 """Tasks that failed for good are parked in PostgreSQL, where people see them and send them again."""
 
 import logging
+from threading import Lock
 from typing import Any
 from uuid import uuid4
 
@@ -25,6 +26,7 @@ CURED_BY_WAITING = (
 )
 # Characters that are kept; of a traceback the end, where the error is.
 LONGEST_ERROR, LONGEST_TRACEBACK = 2_000, 10_000
+_importing = Lock()
 
 
 class NotSentError(Exception):
@@ -76,10 +78,16 @@ def retry_parked(*, parked_id: int, by: str) -> bool:
     return True
 
 
+def _is_known(name: str) -> bool:
+    # Only workers import every task by themselves. Who asks while another thread imports is answered at once by Celery,
+    # and would know half of them.
+    with _importing:
+        current_app.loader.import_default_modules()
+    return name in current_app.tasks
+
+
 def _send_again(parked: ParkedTask) -> None:
-    # Only workers import every task by themselves.
-    current_app.loader.import_default_modules()
-    if parked.name not in current_app.tasks:
+    if not _is_known(parked.name):
         raise UnknownTaskError(f"there is no task {parked.name} in this release; it stays parked.")
     try:
         current_app.send_task(

@@ -134,6 +134,41 @@ def test_a_task_of_another_release_stays_parked(empty_broker: None) -> None:
     assert ParkedTask.objects.get(retried_at=None) == row
 
 
+ASK_WHILE_IMPORTING = """
+import time
+from concurrent.futures import ThreadPoolExecutor
+from celery.loaders import base
+from django.db import connection
+from alphapulse_site.models import ParkedTask
+from alphapulse_site.parking import retry_parked
+
+find = base.find_related_module
+
+def find_slowly(*names):
+    time.sleep(0.3)
+    return find(*names)
+
+def ask(row):
+    try:
+        return retry_parked(parked_id=row, by="ada")
+    finally:
+        connection.close()
+
+base.find_related_module = find_slowly
+with ThreadPoolExecutor(2) as pool:
+    answer = list(pool.map(ask, ParkedTask.objects.values_list("pk", flat=True)))
+"""
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_thread_that_asks_while_another_imports_the_tasks_waits_for_it(
+    empty_broker: None, process_environment: dict[str, str]
+) -> None:
+    parked(), parked(task_id="def")
+
+    assert run_at_once(ASK_WHILE_IMPORTING, process_environment, count=1) == [[True, True]]
+
+
 def test_without_a_broker_it_stays_parked(monkeypatch: pytest.MonkeyPatch) -> None:
     row = parked()
     lonely = Celery("lonely", broker="redis+socket:///nonexistent/valkey.sock", set_as_current=False)

@@ -17,7 +17,7 @@ class Crew:
     def __init__(self, ingest: Ingest, environment: dict[str, str], log: Path) -> None:
         urls = {"ALPHAPULSE_SPOT_URL": ingest.running.rest_url, "ALPHAPULSE_STREAM_URL": ingest.running.stream_url}
         self._environment = environment | urls | RULES
-        self._log = log.open("ab")
+        self._log, self._file = log.open("ab"), log
         self.processes: list[subprocess.Popen[bytes]] = []
 
     def start(self) -> "subprocess.Popen[bytes]":
@@ -25,6 +25,10 @@ class Crew:
         process = subprocess.Popen(command, cwd=ROOT, env=self._environment, stdout=self._log, stderr=self._log)
         self.processes.append(process)
         return process
+
+    def said(self) -> str:
+        """What all of them have written so far."""
+        return self._file.read_text(encoding="utf-8")
 
     def kill(self, process: "subprocess.Popen[bytes]", number: signal.Signals = signal.SIGKILL) -> int:
         process.send_signal(number)

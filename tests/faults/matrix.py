@@ -31,6 +31,9 @@ MATRIX: dict[str, tuple[str, ...]] = {
         f"{WORKERS_BROKER}::test_a_message_lost_between_fetch_and_record_is_made_up_by_the_reconciler",
     ),
     "poison task": (f"{WORKER}::test_a_poison_task_is_parked_after_three_tries_and_replayed_once_it_is_cured",),
+    "a message that takes its whole worker along": (
+        f"{WORKER}::test_a_message_that_takes_its_whole_worker_along_is_parked_when_it_has_come_back_too_often",
+    ),
     "SIGSTOP beyond the visibility timeout, then CONT": (
         f"{WORKER}::test_a_worker_frozen_beyond_the_visibility_timeout_finds_its_work_done_and_changes_nothing",
     ),

@@ -9,6 +9,7 @@ import pytest
 
 from tests.faults.matrix import MATRIX
 from tests.faults.plan import PARTS, injections
+from tests.faults.protections import PROTECTIONS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -25,6 +26,10 @@ def test_a_row_of_the_matrix_has_a_test_that_exists(row: str) -> None:
     for name in MATRIX[row]:
         file, _, test = name.partition("::")
         assert test in names_in(file), name
+
+
+def test_of_every_test_it_is_known_what_was_taken_away_to_see_it_fail() -> None:
+    assert {name for names in MATRIX.values() for name in names} == set(PROTECTIONS)
 
 
 @pytest.mark.parametrize("part", PARTS)

@@ -69,7 +69,7 @@ def test_a_killed_stream_is_followed_by_the_one_that_stands_by(ingest: Ingest, c
     first = crew.start()
     ingest.on_air(seconds=40)
     crew.start()
-    time.sleep(4)
+    wait_until(lambda: "standing by" in crew.said(), seconds=40)
     crew.kill(first)
     began = time.monotonic()
     ingest.on_air(seconds=15)
