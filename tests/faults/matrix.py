@@ -87,7 +87,10 @@ MATRIX: dict[str, tuple[str, ...]] = {
     "candle late": (f"{STREAM}::test_candles_that_come_after_the_gap_check_has_fetched_them",),
     "candle restated": (f"{STREAM}::test_a_restated_candle_is_replaced_by_what_rest_says_and_stays_on_record",),
     "candle never closed": (f"{STREAM}::test_candles_that_are_never_closed",),
-    "burst against a slow database": (f"{PROCESS}::test_a_database_that_cannot_write_for_a_while_meets_a_burst",),
+    "burst against a slow database": (
+        f"{PROCESS}::test_a_database_that_cannot_write_for_a_while_meets_a_burst",
+        "tests/ingestion/test_stream_writer.py::test_a_full_queue_makes_readers_wait_and_keeps_the_order",
+    ),
     "REST 429, 418": (f"{REST}::test_during_a_ban_nothing_is_sent",),
     "REST 403": (f"{REST}::test_a_firewall_is_left_alone_for_a_while",),
     "REST 5xx, time-out": (f"{REST}::test_answers_that_are_none_are_asked_for_again",),
@@ -107,6 +110,7 @@ MATRIX: dict[str, tuple[str, ...]] = {
     "bad archive checksum": (f"{ARCHIVE}::test_a_wrong_checksum_is_put_on_record_and_the_candles_come_from_elsewhere",),
     "microsecond stamps": (f"{ARCHIVE}::test_stamps_in_milliseconds_and_in_microseconds_are_told_apart",),
     "replaced archive": (
+        "tests/ingestion/test_rereading.py::test_a_correction_replaces_the_candle_of_the_stream_and_leaves_a_revision",
         "tests/ingestion/test_exchange_archive.py::test_a_file_can_be_replaced_by_one_that_says_something_else",
     ),
     "API fuzz": (f"{API}::test_an_operating_token_acts_as_the_schema_says",),

@@ -124,6 +124,8 @@ def test_a_database_that_cannot_write_for_a_while_meets_a_burst(ingest: Ingest, 
         for _ in range(4):
             ingest.inflict("burst", parameters={"minutes": 120})
             ingest.live(minutes=2)
+        # No burst brings these again.
+        ingest.live(minutes=5)
         grown = process.memory_info().rss - before
     ingest.on_air(seconds=40)
 

@@ -59,10 +59,15 @@ def test_an_exchange_that_does_not_even_tell_the_time(ingest: Ingest) -> None:
 
 
 def test_pages_that_are_shorter_than_asked_for_prove_nothing(ingest: Ingest) -> None:
-    ingest.inflict("short", paths=[KLINES], parameters={"rows": 1})
+    """Of several minutes that are missing together the answer has one."""
+    ingest.inflict("5xx", paths=[KLINES])
     ingest.inflict("never_closed", count=8, symbols=[BTC, ETH])
     ingest.until_struck_by("never_closed")
-    ingest.live(minutes=2)
+    ingest.exchange.faults.clear()
+    ingest.inflict("short", paths=[KLINES], parameters={"rows": 1})
+    before = len(ingest.exchange.log.lines(KLINES))
+    wait_until(lambda: len(ingest.exchange.log.lines(KLINES)) >= before + 2, seconds=40)
+    ingest.live(minutes=3)
 
     ingest.assert_nothing_is_lost()
 
