@@ -219,7 +219,7 @@ PROTECTIONS: dict[str, tuple[str, str]] = {
     ),
     f"{ACTING}::test_nonsense_is_refused_with_what_to_do": (
         "in turn: the check of a query, the refusal of unknown parameters",
-        "answers of 200",
+        "an error of ours; answers of 200",
     ),
     f"{ACTING}::test_four_processes_with_one_key_get_the_answer_of_one": (
         "the look for an answer under the key",
@@ -266,7 +266,7 @@ PROTECTIONS: dict[str, tuple[str, str]] = {
         "nothing came any more",
     ),
     f"{REST}::test_answers_that_are_none_are_asked_for_again": (
-        "the second try of a question, in every kind of answer but the time-out",
+        "later checks' question for a hole once seen, in every kind of answer but the time-out",
         "minutes that were not fetched in time",
     ),
     f"{REST}::test_pages_that_are_shorter_than_asked_for_prove_nothing": (
