@@ -164,7 +164,8 @@ with ThreadPoolExecutor(2) as pool:
 def test_a_thread_that_asks_while_another_imports_the_tasks_waits_for_it(
     empty_broker: None, process_environment: dict[str, str]
 ) -> None:
-    parked(), parked(task_id="def")
+    parked()
+    parked(task_id="def")
 
     assert run_at_once(ASK_WHILE_IMPORTING, process_environment, count=1) == [[True, True]]
 

@@ -114,7 +114,10 @@ MATRIX: dict[str, tuple[str, ...]] = {
         "tests/ingestion/test_exchange_archive.py::test_a_file_can_be_replaced_by_one_that_says_something_else",
     ),
     "API fuzz": (f"{API}::test_an_operating_token_acts_as_the_schema_says",),
-    "API wrong types, huge page": (f"{ACTING}::test_nonsense_is_refused_with_what_to_do",),
+    "API wrong types, huge page": (
+        f"{ACTING}::test_nonsense_is_refused_with_what_to_do",
+        "tests/analytics/test_decisions_and_health.py::test_a_list_asked_for_nonsense_says_so",
+    ),
     "replayed idempotency key": (f"{ACTING}::test_four_processes_with_one_key_get_the_answer_of_one",),
     "PostgreSQL killed with an unknown commit of an act": (
         f"{WHOLE_API}::test_a_database_that_is_killed_when_the_commit_of_an_act_is_not_yet_known",

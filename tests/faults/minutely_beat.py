@@ -1,6 +1,6 @@
 """Beat with its real minutes and without the rarer ticks, for `celery --app tests.faults.minutely_beat beat`.
 
-What those wake, only the reconciler can send for, whatever the time of day a test runs at.
+What those wake has to be found by others, whatever the time of day a test runs at.
 """
 
 from alphapulse_site.celery import WATCHED, app

@@ -21,6 +21,7 @@ django.setup()
 
 from tests.faults import promises  # noqa: E402
 from tests.faults.asked import acts_for_a_soak  # noqa: E402
+from tests.faults.harm import disk_full  # noqa: E402
 from tests.faults.judgement import Judgement  # noqa: E402
 from tests.faults.market import HISTORY_END, Slice  # noqa: E402
 from tests.faults.plan import PARTS, Injection, injections  # noqa: E402
@@ -59,6 +60,9 @@ class Soak:
             self._inject(injection)
 
     def _inject(self, injection: Injection) -> None:
+        if injection.harm is disk_full and not self._system.disk_mb:
+            self._say(f"{injection.name} is left out: only root may give the database a disk of its own")
+            return
         self._say(f"{injection.name}, {injection.seconds:.1f} s")
         with self._lock:
             self.counts[injection.name] += 1

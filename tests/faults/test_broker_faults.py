@@ -80,9 +80,10 @@ def queue_ticks(valkey: ValkeyBroker, count: int) -> None:
 def test_ten_thousand_queued_tasks_are_wiped_and_all_their_work_is_done_within_two_minutes(
     crew: Workers, valkey: ValkeyBroker
 ) -> None:
-    """Ten thousand shadows wait for their outcome, and their next tick comes too late: the reconciler sends for it.
+    """Ten thousand shadows wait for their outcome, and their next tick comes too late.
 
-    Beat keeps its minutes, workers are those of the Procfile.
+    Beat keeps its minutes, workers are those of the Procfile: the reconciler sends for what follows the shadows, and a
+    close that is due follows them as well.
     """
     assert due_shadows(symbols=50, closes=SHADOWS // 50) == SHADOWS
     workers = [crew.worker(queues=queues, wait=False) for queues in POOLS]
