@@ -167,15 +167,16 @@ def checked(kind: type[Q], request: Request, also: tuple[str, ...] = ()) -> Q:
 
 
 def refuse_unknown_parameters(request: Request, known: Iterable[str], also: Iterable[str] = ()) -> None:
-    """400 for a parameter that nobody knows or that came twice; those of `also` are known, and not told of."""
+    """400 for a parameter that is unknown, came twice or is empty; those of `also` are known, and not told of."""
     names = tuple(known)
-    refused = {
-        name: "given twice; send it once."
-        if name in (*names, *also)
-        else f"unknown; known are: {', '.join(names) or 'none'}."
-        for name, values in request.query_params.lists()
-        if name not in (*names, *also) or len(values) > 1
-    }
+    refused = {}
+    for name, values in request.query_params.lists():
+        if name not in (*names, *also):
+            refused[name] = f"unknown; known are: {', '.join(names) or 'none'}."
+        elif len(values) > 1:
+            refused[name] = "given twice; send it once."
+        elif name in names and not values[0]:
+            refused[name] = "empty; send a value, or leave it out."
     renderers = request.parser_context["view"].get_renderers() if request.parser_context else ()
     formats = [renderer.format for renderer in renderers]
     if (asked := request.query_params.get("format")) is not None and asked not in formats:

@@ -56,6 +56,7 @@ def test_a_page_leads_to_the_next(anonymous: APIClient) -> None:
         ({"page_size": "many"}, 400),
         ({"symbol": ["BTCUSDT", "BTCUSDT"]}, 400),
         ({"outcome": "lost"}, 400),
+        ({"source": ""}, 400),
         ({"cursor": "garbage"}, 404),
         ({"cursor": b64encode(b"p=9999").decode()}, 404),
         ({"cursor": b64encode(b"p=2021-07-10\x00").decode()}, 404),

@@ -85,6 +85,7 @@ WRONG = [
     ("performance", {"symbol": "NOPE"}, "symbols look like BTCUSDT"),
     ("performance", {"symbol": "A\x00B"}, "symbol"),
     ("performance", {"timeframe": "7m"}, "timeframe"),
+    ("performance", {"symbol": ""}, "empty; send a value, or leave it out"),
     ("performance", {"perod": "7d"}, "known are: symbol, timeframe, period"),
     ("head-weights", {"days": "0"}, "days"),
     ("head-weights", {"days": "366"}, "days"),
@@ -263,8 +264,10 @@ def test_a_body_that_is_none_is_a_problem(
     assert is_problem(operators_client.post(ACTS[0], body, content_type=kind), status)
 
 
-def test_an_endless_key_is_refused(market: None, operators_client: APIClient) -> None:
-    assert is_problem(operators_client.post(ACTS[0], headers={"Idempotency-Key": "k" * 201}), 400)
+@pytest.mark.parametrize("key", ["", "k" * 201, "a b", "k\u00e9", "k\n"])
+def test_a_key_that_is_none_is_refused_and_nothing_is_done(market: None, operators_client: APIClient, key: str) -> None:
+    assert is_problem(operators_client.post(ACTS[0], headers={"Idempotency-Key": key}), 400)
+    assert not JobRun.objects.exists()
 
 
 def test_an_unknown_run_is_a_problem(anonymous: APIClient) -> None:

@@ -45,6 +45,7 @@ CHECKS = [
     openapi.content_type_conformance,
     openapi.response_headers_conformance,
     openapi.response_schema_conformance,
+    openapi.negative_data_rejection,
 ]
 SCAN = UUID("00000000-0000-4000-8000-000000000001")
 HOUR = timedelta(hours=1)

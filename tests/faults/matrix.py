@@ -110,6 +110,7 @@ MATRIX: dict[str, tuple[str, ...]] = {
     "bad archive checksum": (f"{ARCHIVE}::test_a_wrong_checksum_is_put_on_record_and_the_candles_come_from_elsewhere",),
     "microsecond stamps": (f"{ARCHIVE}::test_stamps_in_milliseconds_and_in_microseconds_are_told_apart",),
     "replaced archive": (
+        f"{ARCHIVE}::test_a_file_that_was_replaced_fills_what_is_missing_and_changes_nothing_that_it_gave_before",
         "tests/ingestion/test_rereading.py::test_a_correction_replaces_the_candle_of_the_stream_and_leaves_a_revision",
         "tests/ingestion/test_exchange_archive.py::test_a_file_can_be_replaced_by_one_that_says_something_else",
     ),

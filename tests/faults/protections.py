@@ -130,12 +130,12 @@ PROTECTIONS: dict[str, tuple[str, str]] = {
         "none or several in quarantine",
     ),
     f"{STREAM}::test_a_frame_of_ten_megabytes_ends_only_its_connection": (
-        "the largest size of a message",
-        "the connection went on",
+        "in turn: the largest size of a message, the line that a lost connection breaks alone",
+        "the connection went on; all connections were made anew",
     ),
     f"{STREAM}::test_prices_that_are_none_are_kept_and_fetched": (
-        "the look at each figure, and the constraints of the table",
-        "impossible prices among the candles",
+        "in turn: the look at each figure, that and the constraints of the table",
+        "refused by PostgreSQL and not by us; impossible prices among the candles",
     ),
     f"{STREAM}::test_minutes_without_a_trade_are_candles_and_no_gaps": (
         "the permission of a volume of zero",
@@ -167,8 +167,8 @@ PROTECTIONS: dict[str, tuple[str, str]] = {
         "gaps for ever; questions for ever",
     ),
     f"{REST}::test_a_halt_of_one_symbol_holds_up_nobody": (
-        "both proofs that a halted symbol has no candles",
-        "gaps that were never explained",
+        "the word of a halted symbol that no candle is to come",
+        "gaps that were not explained while it was halted",
     ),
     f"{REST}::test_a_delisted_symbol_ends_with_its_last_candle": ("the delisting", "a symbol that never ended"),
     "tests/faults/test_running_row.py::test_the_row_of_the_running_minute_is_not_kept": (
@@ -214,8 +214,8 @@ PROTECTIONS: dict[str, tuple[str, str]] = {
         "no candle at its minute",
     ),
     f"{API}::test_an_operating_token_acts_as_the_schema_says": (
-        "in turn: the check of a body, the refusal of what the state forbids",
-        "answers of 500",
+        "in turn: the check of a body, the refusal of what the state forbids, that of an unsound key",
+        "answers of 500; an act of 201 for a request that the schema forbids",
     ),
     f"{ACTING}::test_nonsense_is_refused_with_what_to_do": (
         "in turn: the check of a query, the refusal of unknown parameters",
@@ -276,6 +276,10 @@ PROTECTIONS: dict[str, tuple[str, str]] = {
     "tests/ingestion/test_rereading.py::test_a_correction_replaces_the_candle_of_the_stream_and_leaves_a_revision": (
         "the greater weight of REST's word",
         "nothing was corrected",
+    ),
+    f"{ARCHIVE}::test_a_file_that_was_replaced_fills_what_is_missing_and_changes_nothing_that_it_gave_before": (
+        "the minutes of the hole alone, and the first word of two of one source",
+        "other figures in minutes that were stored before",
     ),
     "tests/ingestion/test_exchange_archive.py::test_a_file_can_be_replaced_by_one_that_says_something_else": (
         "in turn: the other file, its checksum (both of the local exchange, whose fault this is)",

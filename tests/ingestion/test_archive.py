@@ -15,7 +15,7 @@ from ingestion.candles import load_candles, to_datetime, to_ms
 from ingestion.exchange.archive import write_archive
 from ingestion.exchange.market import Market
 from ingestion.gaps import check_gaps
-from ingestion.models import BackfillRun, Candle, QuarantinedMessage
+from ingestion.models import BackfillRun, Candle, CandleRevision, QuarantinedMessage, Symbol
 from ingestion.timeframes import MINUTE_MS, Candles
 from tests.ingestion.exchanges import RunningExchange
 from tests.ingestion.market import MARCH_24, made_candles
@@ -224,6 +224,26 @@ def test_a_wrong_checksum_is_put_on_record_and_the_candles_come_from_elsewhere(w
     assert set(refused.values_list("symbol", "source")) == {(ETH, "archive")}
     assert "as its checksum file says" in refused[0].error
     assert_complete(wired)
+
+
+def test_a_file_that_was_replaced_fills_what_is_missing_and_changes_nothing_that_it_gave_before(
+    wired: RunningExchange,
+) -> None:
+    """Half of a file's minutes are lost again, as by a restored backup; by then the archive says something else."""
+    check_gaps()
+    first, cut = load_candles(BTC, at(MARCH_28), at(NOW)), at(MARCH_28 + 3 * DAY + 720)
+    Candle.objects.filter(symbol=BTC, open_time__lt=to_datetime(cut)).delete()
+    Symbol.objects.update(complete_until=None)
+    misbehave(wired, "archive_replaced", paths=(), symbols=[BTC])
+
+    assert check_gaps().open == 0
+
+    now = load_candles(BTC, at(MARCH_28), at(NOW))
+    assert now.open_ms.tolist() == first.open_ms.tolist()
+    is_new = now.open_ms < cut
+    np.testing.assert_allclose(now.close[is_new], first.close[is_new] * 1.001)
+    assert now.close[~is_new].tolist() == first.close[~is_new].tolist()
+    assert not CandleRevision.objects.exists()
 
 
 def test_an_archive_out_of_reach_is_asked_once_a_run(market: Spot, settings: Any) -> None:

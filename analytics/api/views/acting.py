@@ -1,5 +1,6 @@
 """What the writing endpoints share: a checked body, one service, and an Idempotency-Key on every one."""
 
+import re
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, cast
 
@@ -17,6 +18,7 @@ from analytics.api.views.base import Declared, problems
 
 KEY_HEADER = "Idempotency-Key"
 LONGEST_KEY = 200
+KEY_PATTERN = "^[!-~]+$"
 REPEATED_HEADER = "Idempotent-Replayed"
 
 
@@ -49,11 +51,12 @@ class ActView(APIView, ABC):
         return Response(answer.body, status=answer.status, headers=headers)
 
     def _answer(self, request: Request, said: dict[str, Any], address: dict[str, Any]) -> Acknowledged:
-        user, key = cast(User, request.user), request.headers.get(KEY_HEADER, "")
-        if not key:
+        user, key = cast(User, request.user), request.headers.get(KEY_HEADER)
+        if key is None:
             return self.act(user, said, **address)
-        if len(key) > LONGEST_KEY or not key.isprintable():
-            raise ValidationError({KEY_HEADER: f"send 1 to {LONGEST_KEY} printable characters."})
+        # An empty one too: whoever sends it believes that the act is done once.
+        if len(key) > LONGEST_KEY or not re.fullmatch(KEY_PATTERN, key):
+            raise ValidationError({KEY_HEADER: f"send 1 to {LONGEST_KEY} printable ASCII characters without a blank."})
         fingerprint = fingerprint_of("POST", request.path.rstrip("/"), request.data)
         try:
             return acknowledge_once(
@@ -86,7 +89,7 @@ def acting(
     """The schema of an act, for `extend_schema_view(post=...)`."""
     key = OpenApiParameter(
         KEY_HEADER,
-        {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY, "pattern": "^[!-~]+$"},
+        {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY, "pattern": KEY_PATTERN},
         OpenApiParameter.HEADER,
         description="the same key with the same request again gets the first answer, and nothing is done twice",
     )
