@@ -3,6 +3,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from fnmatch import fnmatch
 from pathlib import Path
 
 import psutil
@@ -147,3 +148,37 @@ def test_compose_containers_are_healthy_or_say_so(services: dict[str, dict[str, 
     without = {name for name, service in services.items() if "healthcheck" not in service}
 
     assert without == {"prepare"}
+
+
+NEEDED_TO_BUILD = [
+    "requirements/base.txt",
+    "requirements/installer.txt",
+    # Fetches the scripts of the pages while the image is built.
+    "requirements/pages.py",
+    "requirements/package-lock.json",
+    "manage.py",
+    "ingestion/recordings/2021-06-10_2021-07-10",
+]
+
+
+def is_sent_to_the_builder(place: str) -> bool:
+    """As .dockerignore says: of the patterns that match the place or a directory above it the last one counts."""
+    names = [place, *(parent.as_posix() for parent in Path(place).parents)]
+    is_sent = True
+    for pattern in (ROOT / ".dockerignore").read_text(encoding="utf-8").split():
+        if any(fnmatch(name, pattern.removeprefix("!")) for name in names if name != "."):
+            is_sent = pattern.startswith("!")
+    return is_sent
+
+
+@pytest.mark.parametrize("place", NEEDED_TO_BUILD)
+def test_what_the_image_is_built_from_reaches_the_builder(place: str) -> None:
+    assert (ROOT / place).exists()
+    assert is_sent_to_the_builder(place)
+
+
+@pytest.mark.parametrize(
+    "place", ["docker/.env", "var/postgres/PG_VERSION", ".git/config", "ingestion/__pycache__/a.pyc"]
+)
+def test_secrets_and_data_do_not(place: str) -> None:
+    assert not is_sent_to_the_builder(place)
