@@ -27,6 +27,8 @@ SECONDS_FOR_SIGNS = 120
 
 def launch(options: Options, checklist: Checklist) -> int:
     """Run the whole system until a signal comes; 0 if it was stopped as asked."""
+    # A shell that starts us in the background has Ctrl-C ignored, and honcho will hear it in any case.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _as_interrupt)
     places = options.places
     preflight.check_environment()

@@ -214,6 +214,23 @@ def test_the_whole_system_comes_up_stops_and_resumes(tmp_path: Path, outside: di
     assert not (tmp_path / "data" / "postgres" / "postmaster.pid").exists()
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(280)
+def test_it_can_be_broken_off_while_it_prepares(tmp_path: Path, outside: dict[str, str]) -> None:
+    environment = outside | {
+        "FLOWER_PORT": str(free_port()),
+        "EXCHANGE_PORT": str(free_port()),
+        "ALPHAPULSE_RECORDING": str(_short_recording(tmp_path / "recording")),
+    }
+
+    said, code = _run_until("migrations", tmp_path / "data", environment)
+
+    assert code == 130
+    assert said.endswith("Stopped.\n")
+    assert "learning coordinator" not in said
+    assert not (tmp_path / "data" / "postgres" / "postmaster.pid").exists()
+
+
 def _short_recording(directory: Path) -> Path:
     """One symbol of the shipped recording: the whole flow, quickly."""
     source = ROOT / "ingestion" / "recordings" / "2021-06-10_2021-07-10" / "BTCUSDT-1m.csv.gz"
@@ -231,11 +248,12 @@ def _without_pandas(directory: Path) -> Path:
 
 
 def _run_until(line: str, data: Path, environment: dict[str, str]) -> tuple[str, int]:
-    """Start `up`, wait for the line, ask it to stop; what it printed, and its exit code."""
+    """Start `up` as a shell does in the background, wait for the line, ask it to stop: what it printed, its code."""
     out = data.with_name("out")
+    command = [sys.executable, "manage.py", "up", "--data", str(data), "--port", str(free_port()), "--speed", "600"]
     with out.open("w", encoding="utf-8") as stdout:
         system = subprocess.Popen(
-            [sys.executable, "manage.py", "up", "--data", str(data), "--port", str(free_port()), "--speed", "600"],
+            ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *command],
             cwd=ROOT, env=environment, stdout=stdout, stderr=subprocess.STDOUT,
         )  # fmt: skip
         try:

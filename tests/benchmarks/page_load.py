@@ -30,7 +30,8 @@ import psutil
 
 from alphapulse_site.embedded import running
 from alphapulse_site.places import Places
-from tests.benchmarks.big_history.__main__ import point_at
+from tests.benchmarks.big_history.__main__ import UNLIMITED
+from tests.benchmarks.settled import point_at
 
 if TYPE_CHECKING:
     from django.test import Client
@@ -319,7 +320,7 @@ def measure(asked: argparse.Namespace, root: Path) -> None:
 def main() -> None:
     asked = arguments()
     places = Places(asked.data.resolve())
-    point_at(places)
+    point_at(places, **UNLIMITED)
     with running(places):
         measure(asked, places.root)
 

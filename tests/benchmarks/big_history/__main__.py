@@ -8,14 +8,16 @@ daily figures of what was refused are made by the real nights. A directory that 
 """
 
 import argparse
-import os
 import time
 from pathlib import Path
 
 from alphapulse_site.embedded import running
 from alphapulse_site.places import Places
+from tests.benchmarks.settled import point_at
 
 DONE = "history"
+# A load of pages is no abuse.
+UNLIMITED = {"ALPHAPULSE_ANONYMOUS_RATE": "0", "ALPHAPULSE_READ_RATE": "0"}
 
 
 def arguments() -> argparse.Namespace:
@@ -37,20 +39,6 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def point_at(places: Places) -> None:
-    """Make the settings those of this directory, before anything reads them."""
-    places.root.mkdir(parents=True, exist_ok=True)
-    os.environ |= {
-        "ALPHAPULSE_DATA": str(places.root),
-        "DATABASE_URL": places.database_url(),
-        "REDIS_URL": places.broker_url,
-        "DJANGO_SETTINGS_MODULE": "alphapulse_site.settings",
-        "LOG_LEVEL": "WARNING",
-        "ALPHAPULSE_ANONYMOUS_RATE": "0",
-        "ALPHAPULSE_READ_RATE": "0",
-    }
-
-
 def make(asked: argparse.Namespace) -> None:
     import django
     from django.core.management import call_command
@@ -70,7 +58,7 @@ def main() -> None:
     if done.exists():
         print(f"{places.root} holds a history already: {done.read_text(encoding='utf-8').strip()}")
         return
-    point_at(places)
+    point_at(places, **UNLIMITED)
     began = time.monotonic()
     with running(places, throwaway=True):
         make(asked)

@@ -9,11 +9,11 @@ fills a month of candles, 28 million for 600 symbols, which stay in the director
 """
 
 import argparse
-import os
 from pathlib import Path
 
 from alphapulse_site.embedded import running
 from alphapulse_site.places import Places
+from tests.benchmarks.settled import point_at
 
 
 def arguments() -> argparse.Namespace:
@@ -35,20 +35,13 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def point_at(places: Places, asked: argparse.Namespace) -> None:
-    """Make the settings those of this directory, before anything reads them."""
-    places.root.mkdir(parents=True, exist_ok=True)
+def settings_of(asked: argparse.Namespace) -> dict[str, str]:
+    """All symbols are scanned each minute, whatever the local exchange says of their turnover."""
     nowhere = "http://127.0.0.1:9"
-    os.environ |= {
-        "ALPHAPULSE_DATA": str(places.root),
-        "DATABASE_URL": places.database_url(),
-        "REDIS_URL": places.broker_url,
-        "DJANGO_SETTINGS_MODULE": "alphapulse_site.settings",
-        "LOG_LEVEL": "WARNING",
+    return {
         "ALPHAPULSE_SCAN_TIMEFRAME": "1m",
         "ALPHAPULSE_SCAN_CHUNK": str(asked.chunk),
         "ALPHAPULSE_FEEDS": "off",
-        # All symbols are scanned, whatever the local exchange says of their turnover.
         "ALPHAPULSE_TOP_SYMBOLS": "3000",
         "ALPHAPULSE_MINIMUM_QUOTE_VOLUME": "0",
         "ALPHAPULSE_ARCHIVE": "none",
@@ -60,7 +53,7 @@ def point_at(places: Places, asked: argparse.Namespace) -> None:
 def main() -> None:
     asked = arguments()
     places = Places(asked.data.resolve())
-    point_at(places, asked)
+    point_at(places, **settings_of(asked))
     with running(places, throwaway=True):
         import django
 
