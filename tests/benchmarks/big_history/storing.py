@@ -23,10 +23,12 @@ NULLS = {"f": "nullif({0}, 'NaN')", "M": "nullif({0}, 'infinity')", "U": "rtrim(
 
 
 def store(table: str, columns: Mapping[str, Column]) -> None:
-    """Append rows. Of a float column NaN is NULL, of a time column NaT; texts may not end in a blank.
+    """Append rows, if there are any. Of a float column NaN is NULL, of a time column NaT; texts may not end in a blank.
 
     A two-dimensional column is one of arrays, a "V16" one of UUIDs, another "V" one of bytes.
     """
+    if not any(len(column) for column in columns.values()):
+        return
     names = ", ".join(columns)
     wire = {name: _wire(column) for name, column in columns.items()}
     chosen = [NULLS.get(column.dtype.kind if column.ndim == 1 else "", "{0}") for column in columns.values()]
