@@ -89,7 +89,7 @@ MATRIX: dict[str, tuple[str, ...]] = {
     "candle never closed": (f"{STREAM}::test_candles_that_are_never_closed",),
     "burst against a slow database": (
         f"{PROCESS}::test_a_database_that_cannot_write_for_a_while_meets_a_burst",
-        f"{PROCESS}::test_a_burst_of_many_symbols_against_a_slow_database_leaves_memory_as_it_is",
+        "tests/ingestion/test_stream.py::test_memory_stays_flat_while_a_burst_meets_a_slow_database",
         "tests/ingestion/test_stream_writer.py::test_a_full_queue_makes_readers_wait_and_keeps_the_order",
     ),
     "REST 429, 418": (f"{REST}::test_during_a_ban_nothing_is_sent",),

@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from threading import Event, Thread
 from typing import Any
 
 import psutil
@@ -15,13 +14,11 @@ from django.db import connection
 
 from alphapulse_site.jobs import lock_key
 from tests.faults.crew import Crew
-from tests.faults.ingest import HISTORY_MINUTES, Ingest, gap_ticks, market_with_history
-from tests.faults.truth import made_market
+from tests.faults.ingest import Ingest, gap_ticks, market_with_history
 from tests.ingestion.streams import wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow, pytest.mark.timeout(240)]
 KILLS = 20
-BURSTS = 7
 
 
 @pytest.fixture
@@ -134,62 +131,6 @@ def test_a_database_that_cannot_write_for_a_while_meets_a_burst(ingest: Ingest, 
 
     assert grown < 60_000_000
     ingest.assert_nothing_is_lost()
-
-
-@contextmanager
-def slow_inserts(seconds: float) -> Iterator[None]:
-    """Every INSERT of candles takes so much longer inside the block."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS"
-            f" $$BEGIN PERFORM pg_sleep({seconds}); RETURN NULL; END$$"
-        )
-        cursor.execute("CREATE TRIGGER dawdle BEFORE INSERT ON candles EXECUTE FUNCTION dawdle()")
-        try:
-            yield
-        finally:
-            cursor.execute("DROP FUNCTION dawdle CASCADE")
-
-
-@contextmanager
-def largest_growth(pid: int) -> Iterator[list[int]]:
-    """By how many bytes the process has been larger inside the block than at its beginning, the last one the most."""
-    process, stop, grown = psutil.Process(pid), Event(), [0]
-    before = process.memory_info().rss
-
-    def look() -> None:
-        while not stop.wait(0.02):
-            grown.append(max(grown[-1], process.memory_info().rss - before))
-
-    thread = Thread(target=look, daemon=True)
-    thread.start()
-    try:
-        yield grown
-    finally:
-        stop.set()
-        thread.join()
-
-
-def test_a_burst_of_many_symbols_against_a_slow_database_leaves_memory_as_it_is(
-    transactional_db: None, empty_broker: None, process_environment: dict[str, str], tmp_path: Path, settings: Any
-) -> None:
-    """500 symbols of 210 frames each, and a queue that holds one in fifty of them."""
-    market = made_market(*(f"M{number:03d}USDT" for number in range(500)), minutes=300)
-    environment = process_environment | {"ALPHAPULSE_STREAM_QUEUE": "2000"}
-    with market_with_history(settings, speed=12.0, candles=market) as ingest:
-        ingest.working.enter_context(gap_ticks())
-        crew = Crew(ingest, environment, tmp_path / "stream.log")
-        ingest.working.callback(crew.close)
-        pid = crew.start().pid
-        ingest.on_air(seconds=60)
-        with slow_inserts(0.3), largest_growth(pid) as grown:
-            for _ in range(BURSTS):
-                ingest.inflict("burst", parameters={"minutes": HISTORY_MINUTES})
-                ingest.until_struck()
-            ingest.on_air(seconds=60)
-
-        assert grown[-1] < 12_000_000
-        ingest.assert_nothing_is_lost()
 
 
 def test_twenty_kills_at_random_moments_of_a_burst_cost_no_minute(ingest: Ingest, crew: Crew) -> None:

@@ -346,9 +346,9 @@ def test_while_the_database_does_not_take_more_no_more_is_read() -> None:
         assert len(server.connections) == 1
 
 
-def is_standing_still(said: list[int]) -> bool:
+def is_standing_still(said: list[int], *, seconds: float = 0.7) -> bool:
     before = len(said)
-    time.sleep(0.7)
+    time.sleep(seconds)
     return len(said) == before
 
 
@@ -457,7 +457,7 @@ def test_memory_stays_flat_while_a_burst_meets_a_slow_database(
         watched = psutil.Process(one.pid)
         with candles_locked():
             wait_until(lambda: len(said) >= 2, seconds=30)
-            wait_until(lambda: is_standing_still(said))
+            wait_until(lambda: is_standing_still(said, seconds=3.0), seconds=60)
             before = watched.memory_info().rss
             assert len(said) < 200
         wait_until(lambda: Candle.objects.count() == 100_000 or _grew(watched, before), seconds=100)
