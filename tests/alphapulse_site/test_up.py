@@ -181,16 +181,20 @@ def test_nonsense_in_an_option_is_refused(places: Places, options: list[str]) ->
     assert options[0] in refusal(*options)
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(280)
-def test_the_whole_system_comes_up_stops_and_resumes(tmp_path: Path, outside: dict[str, str]) -> None:
-    environment = outside | {
+@pytest.fixture
+def environment(tmp_path: Path, outside: dict[str, str]) -> dict[str, str]:
+    """For a system on ports of its own that plays one symbol."""
+    return outside | {
         "FLOWER_PORT": str(free_port()),
         "EXCHANGE_PORT": str(free_port()),
         "ALPHAPULSE_RECORDING": str(_short_recording(tmp_path / "recording")),
         "PYTHONPATH": str(_without_pandas(tmp_path / "path")),
     }
 
+
+@pytest.mark.slow
+@pytest.mark.timeout(280)
+def test_the_whole_system_comes_up_stops_and_resumes(tmp_path: Path, environment: dict[str, str]) -> None:
     first, its_code = _run_until("Ctrl-C stops everything", tmp_path / "data", environment)
     # The second is broken off as soon as it has prepared, which must stop the servers too.
     second, _ = _run_until("learning coordinator initialised", tmp_path / "data", environment)
@@ -216,13 +220,7 @@ def test_the_whole_system_comes_up_stops_and_resumes(tmp_path: Path, outside: di
 
 @pytest.mark.slow
 @pytest.mark.timeout(280)
-def test_it_can_be_broken_off_while_it_prepares(tmp_path: Path, outside: dict[str, str]) -> None:
-    environment = outside | {
-        "FLOWER_PORT": str(free_port()),
-        "EXCHANGE_PORT": str(free_port()),
-        "ALPHAPULSE_RECORDING": str(_short_recording(tmp_path / "recording")),
-    }
-
+def test_it_can_be_broken_off_while_it_prepares(tmp_path: Path, environment: dict[str, str]) -> None:
     said, code = _run_until("migrations", tmp_path / "data", environment)
 
     assert code == 130
